@@ -1,0 +1,31 @@
+"""The word that every stream carries, and the few pieces of plumbing that all components share."""
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream
+
+__all__ = ["port", "word"]
+
+
+def word(lanes: int, bits: int = 1) -> data.StructLayout:
+    """Layout of one stream word.
+
+    Parameters
+    ----------
+    lanes : int
+        Elements in a word; lane 0 is the first element and lies in the low bits.
+    bits : int
+        Width of one element.
+
+    Raises
+    ------
+    ValueError
+        If there would be no lane or no bit.
+    """
+    if lanes < 1 or bits < 1:
+        raise ValueError(f"A word must have at least one lane and one bit, not {lanes} of {bits}")
+    return data.StructLayout({"data": data.ArrayLayout(unsigned(bits), lanes), "last": 1})
+
+
+def port(lanes: int, bits: int = 1) -> stream.Signature:
+    """Signature of a stream of `word(lanes, bits)`."""
+    return stream.Signature(word(lanes, bits))
