@@ -3,7 +3,7 @@
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream
 
-__all__ = ["port", "word"]
+__all__ = ["port", "result", "word"]
 
 
 def word(lanes: int, bits: int = 1) -> data.StructLayout:
@@ -29,3 +29,16 @@ def word(lanes: int, bits: int = 1) -> data.StructLayout:
 def port(lanes: int, bits: int = 1) -> stream.Signature:
     """Signature of a stream of `word(lanes, bits)`."""
     return stream.Signature(word(lanes, bits))
+
+
+def result(bits: int, index_bits: int) -> data.StructLayout:
+    """Layout of one word of an accelerator's answer.
+
+    Parameters
+    ----------
+    bits : int
+        Width of a logit's code.
+    index_bits : int
+        Width of a class index; `index` of a frame's last word is the predicted class.
+    """
+    return data.StructLayout({"data": bits, "index": index_bits, "last": 1})
