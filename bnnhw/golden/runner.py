@@ -1,0 +1,86 @@
+"""Run a graph over images, in batches that fit a memory cap."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UsageError
+from ..graph import Graph
+from ..images import checked_images
+from . import packed, plain
+
+__all__ = ["Result", "run"]
+
+_PATHS = {"packed": packed.evaluate, "plain": plain.evaluate}
+_BATCH_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Answers of a graph.
+
+    Parameters
+    ----------
+    logits : array of int64, shape (n, classes)
+        Values, not codes, of the first output.
+    classes : array of int64, shape (n,), or None
+        What the `Argmax` decides; None where the graph has none.
+    edges : dict of str to array of int64, shape (n, *edge shape)
+        Values of every edge, by the name of the node that drives it; empty without a trace.
+    """
+
+    logits: npt.NDArray[np.int64]
+    classes: npt.NDArray[np.int64] | None
+    edges: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+
+def run(
+    graph: Graph, images: npt.ArrayLike, *, path: str = "packed", trace: bool = False
+) -> Result:
+    """Compute what `graph` answers to `images`.
+
+    Parameters
+    ----------
+    graph : Graph
+    images : array of ints, shape (n, *input shape) or (n, size)
+        Pixels 0 … 255 where the input has a table, else codes.
+    path : str
+        "packed" (XNOR and popcount on 64-bit words) or "plain" (products and sums of values);
+        equal on everything.
+    trace : bool
+        Keep the values of every edge.
+
+    Raises
+    ------
+    UsageError
+        If the images do not suit the graph, or there is no such path.
+    """
+    if path not in _PATHS:
+        raise UsageError(
+            f"The golden model has the paths {', '.join(_PATHS)}, not {path!r}.", "Choose one."
+        )
+    pixels = checked_images(images, graph.input)
+    decided = graph.argmax
+    wanted = [graph.logits] if decided is None else [graph.logits, decided.name]
+    kept = list(graph.edges) if trace else list(dict.fromkeys(wanted))
+    parts: dict[str, list[npt.NDArray[np.int64]]] = {name: [] for name in kept}
+    for batch in _batches(graph, pixels):
+        for name, values in _PATHS[path](graph, batch, frozenset(kept)).items():
+            parts[name].append(values)
+    edges = {name: np.concatenate(values) for name, values in parts.items()}
+    return Result(
+        edges[graph.logits].reshape(len(pixels), -1),
+        None if decided is None else edges[decided.name],
+        edges if trace else {},
+    )
+
+
+def _batches(graph: Graph, pixels: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    # All edges of one image are alive at once in the worst case, as 64-bit numbers.
+    each = 8 * sum(edge.size for edge in graph.edges.values())
+    count = max(1, _BATCH_BYTES // each)
+    for start in range(0, len(pixels), count):
+        yield pixels[start : start + count]
