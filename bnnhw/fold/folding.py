@@ -1,0 +1,151 @@
+"""PE and SIMD of every layer, as a user writes them down."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..files import read_capped
+from ..graph import Dense, Graph
+from .memory import prefers_luts
+
+__all__ = ["STYLES", "Folding", "LayerFold", "full", "load_folding", "serial"]
+
+STYLES = ("auto", "lut", "block")
+
+
+@dataclass(frozen=True)
+class LayerFold:
+    """How one dense layer is folded.
+
+    Parameters
+    ----------
+    pe : int
+        Rows computed at once, 1 … rows; rows that do not fill the last fold are padded.
+    simd : int
+        Columns computed at once, 1 … columns; padded likewise.
+    weights : str
+        Where weights lie: ``"lut"``, ``"block"`` (block RAM) or ``"auto"``.
+    """
+
+    pe: int
+    simd: int
+    weights: str = "auto"
+
+    def weight_style(self, rows: int, columns: int) -> str:
+        """Resolve ``"auto"``."""
+        if self.weights != "auto":
+            return self.weights
+        depth = -(-rows // self.pe) * -(-columns // self.simd)
+        return "lut" if prefers_luts(self.pe * self.simd, depth) else "block"
+
+
+@dataclass(frozen=True)
+class Folding:
+    """The folding of a whole network.
+
+    Parameters
+    ----------
+    layers : mapping of str to LayerFold
+        By the name of the dense node.
+    input_lanes : int or None
+        Elements of an input word; the first layer's SIMD where None.
+    """
+
+    layers: Mapping[str, LayerFold]
+    input_lanes: int | None = None
+
+    def check(self, graph: Graph) -> None:
+        """Hold the folding against a graph.
+
+        Raises
+        ------
+        UsageError
+            If a layer is missing, unknown, or has a PE, SIMD or style that does not suit it.
+        """
+        dense = {node.name: node for node in graph.nodes if isinstance(node, Dense)}
+        for name in self.layers:
+            if name not in dense:
+                raise UsageError(
+                    f"The folding names a layer '{name}' that network '{graph.name}' does not have.",
+                    f"Its dense layers are: {', '.join(dense)}.",
+                )
+        for name, node in dense.items():
+            if name not in self.layers:
+                raise UsageError(
+                    f"The folding says nothing of layer '{name}'.",
+                    f"Add a table [layer.{name}] with pe and simd.",
+                )
+            fold = self.layers[name]
+            _check_range(name, "pe", fold.pe, node.rows, "rows")
+            _check_range(name, "simd", fold.simd, node.columns, "columns")
+            if fold.weights not in STYLES:
+                raise UsageError(
+                    f"Layer '{name}': weights = {fold.weights!r} is not known.",
+                    f"Use one of {', '.join(STYLES)}.",
+                )
+        if self.input_lanes is not None:
+            _check_range(
+                "the input",
+                "lanes",
+                self.input_lanes,
+                graph.edges[graph.input.name].size,
+                "elements",
+            )
+
+
+def _check_range(name: str, what: str, value: object, limit: int, of: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
+        raise UsageError(
+            f"Layer '{name}': {what} = {value!r} does not fit its {limit} {of}.",
+            f"Give {what} a whole number from 1 to {limit}.",
+        )
+
+
+def serial(graph: Graph) -> Folding:
+    """Fold everything onto one lane: the smallest hardware."""
+    return Folding({node.name: LayerFold(1, 1) for node in graph.nodes if isinstance(node, Dense)})
+
+
+def full(graph: Graph) -> Folding:
+    """Fold nothing: one vector a clock."""
+    return Folding(
+        {n.name: LayerFold(n.rows, n.columns) for n in graph.nodes if isinstance(n, Dense)}
+    )
+
+
+def load_folding(path: Path) -> Folding:
+    """Read a folding from TOML: a table ``[layer.NAME]`` with ``pe``, ``simd`` and optional ``weights`` for each layer, and
+    an optional ``input_lanes`` at the top.
+
+    Raises
+    ------
+    UsageError
+        If the file is absent, no TOML, or holds anything else.
+    """
+    todo = 'Write [layer.NAME] tables with pe = …, simd = … and optionally weights = "auto", "lut" or "block".'
+    try:
+        content: dict[str, Any] = tomllib.loads(read_capped(path, 1 << 20).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"'{path}' is no TOML: {error}.", todo) from error
+    unknown = set(content) - {"layer", "input_lanes"}
+    tables = content.get("layer", {})
+    if unknown or not isinstance(tables, dict) or not tables:
+        raise UsageError(
+            f"'{path}' holds {sorted(unknown) or 'no layers'}, which a folding does not know.", todo
+        )
+    layers = {}
+    for name, table in tables.items():
+        if not isinstance(table, dict) or not {"pe", "simd"} <= set(table) <= {
+            "pe",
+            "simd",
+            "weights",
+        }:
+            raise UsageError(
+                f"'{path}': table [layer.{name}] does not hold pe and simd (and weights) alone.",
+                todo,
+            )
+        layers[str(name)] = LayerFold(table["pe"], table["simd"], table.get("weights", "auto"))
+    return Folding(layers, content.get("input_lanes"))
