@@ -50,7 +50,7 @@ def weight_words(dense: Dense, flip: npt.NDArray[np.bool_], pe: int, simd: int) 
     """
     synapse, neuron = ceil_div(dense.columns, simd), ceil_div(dense.rows, pe)
     padded = np.ones((neuron * pe, synapse * simd), np.uint8)
-    padded[dense.rows :] = 0
+    padded[dense.rows :, : dense.columns] = 0
     padded[: dense.rows, : dense.columns] = dense.weight ^ flip[:, None]
     # Axes: neuron fold, PE, synapse fold, lane.
     folded = (

@@ -1,0 +1,214 @@
+# amaranth: UnusedElaboratable=no
+"""PE array, threshold unit and MVTU against ±1 arithmetic, at every small folding."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from bnnhw.fold import LayerFold
+from bnnhw.graph import Dense, Threshold
+from bnnhw.plan.pack import integer_levels, threshold_words, weight_words
+from bnnhw.graph import Grid
+from rtl_gen.array import PEArray
+from rtl_gen.mvtu import Mvtu
+from rtl_gen.threshold import ThresholdUnit
+from sim.bench import exercise
+from sim.streams import frame
+
+SHAPES = [(1, 1), (1, 7), (5, 1), (2, 3), (4, 6), (5, 7), (3, 10)]
+
+
+class Layer:
+    """A random dense layer, computed in ±1 and in plain sight."""
+
+    def __init__(self, rows: int, columns: int, seed: int, *, thresholds: bool = True) -> None:
+        dice = np.random.default_rng(seed)
+        self.rows, self.columns, self.thresholds = rows, columns, thresholds
+        self.weight = dice.integers(0, 2, (rows, columns))
+        self.level = dice.integers(-columns - 2, columns + 3, rows)
+        self.direction = dice.choice([-1, 1], rows)
+        self.vectors = dice.integers(0, 2, (4, columns))
+        self.dots = (2 * self.vectors - 1) @ (2 * self.weight - 1).T
+        reached = np.where(self.direction > 0, self.dots >= self.level, self.dots <= self.level)
+        self.bits = reached.astype(int)
+
+    def unit(self, pe: int, simd: int, **changes) -> Mvtu:
+        dense = Dense("fc", ("x",), self.weight)
+        flip, words = np.zeros(self.rows, bool), None
+        if self.thresholds:
+            node = Threshold("s", ("fc",), self.level[:, None], self.direction)
+            grid = Grid(-self.columns, 2, self.columns + 1)
+            levels, flip = integer_levels(node, grid)
+            words = threshold_words(levels, self.columns, pe)
+        arguments = {
+            "weights": weight_words(dense, flip, pe, simd),
+            "thresholds": words,
+            "weight_style": LayerFold(pe, simd).weight_style(self.rows, self.columns),
+        }
+        return Mvtu(rows=self.rows, columns=self.columns, pe=pe, simd=simd, **(arguments | changes))
+
+    def traffic(self, pe: int, simd: int):
+        """Words in and words out."""
+        if self.thresholds:
+            answers = self.bits
+        else:
+            answers = (self.dots + self.columns) // 2
+            # Lanes of absent rows hold weights of 0 and so count the activations that are 0.
+            spare = -self.rows % pe
+            zeros = (self.vectors == 0).sum(1, keepdims=True)
+            answers = np.concatenate([answers, np.repeat(zeros, spare, 1)], 1)
+        source = [word for vector in self.vectors for word in frame(vector.tolist(), simd)]
+        sink = [word for answer in answers for word in frame(answer.tolist(), pe)]
+        return {"i": source}, {"o": sink}
+
+
+def foldings():
+    for rows, columns in SHAPES:
+        yield from (
+            (rows, columns, pe, simd) for pe in range(1, rows + 1) for simd in range(1, columns + 1)
+        )
+
+
+@pytest.mark.parametrize("thresholds", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_folding(shape, thresholds: bool) -> None:
+    """All PE and SIMD, also those that divide nothing; formulas of latency and throughput."""
+    rows, columns = shape
+    for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
+        layer = Layer(rows, columns, pe * 100 + simd, thresholds=thresholds)
+        unit = layer.unit(pe, simd)
+        run = exercise(unit, *layer.traffic(pe, simd))
+        assert run.latency == unit.latency, (pe, simd)
+        assert run.period == unit.cycles, (pe, simd)
+
+
+@pytest.mark.parametrize("stalls", [25, 50, 75, "toggle", {"i": 95}, {"o": 95}, {"o": "patient"}])
+def test_stalls(stalls) -> None:
+    for seed, (rows, columns, pe, simd) in enumerate(list(foldings())[::5]):
+        layer = Layer(rows, columns, seed)
+        exercise(layer.unit(pe, simd), *layer.traffic(pe, simd), stalls=stalls, seed=seed)
+
+
+@pytest.mark.parametrize("after", range(1, 40))
+def test_reset_in_the_middle(after: int) -> None:
+    layer = Layer(4, 6, after)
+    exercise(layer.unit(2, 2), *layer.traffic(2, 2), reset_after=after)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "pe", "simd"), [(4, 6, 2, 3), (3, 10, 3, 2), (5, 7, 5, 7), (1, 7, 1, 2)]
+)
+def test_every_flipped_weight_bit_that_matters_is_caught(
+    rows: int, columns: int, pe: int, simd: int
+) -> None:
+    layer = Layer(rows, columns, 1, thresholds=False)
+    good = layer.unit(pe, simd)
+    for address, lane in itertools.product(range(good.cycles), range(pe * simd)):
+        row = address // good.synapse_folds * pe + lane // simd
+        column = address % good.synapse_folds * simd + lane % simd
+        words = list(
+            weight_words(Dense("fc", ("x",), layer.weight), np.zeros(rows, bool), pe, simd)
+        )
+        words[address] ^= 1 << lane
+        unit = layer.unit(pe, simd, weights=words)
+        if row < rows and column < columns:
+            with pytest.raises(AssertionError):
+                exercise(unit, *layer.traffic(pe, simd))
+
+
+def test_thresholds_just_at_just_below_and_just_above() -> None:
+    """A count of T fires, a count of T − 1 does not; a threshold off by one is caught."""
+    columns = 6
+    vectors = [[1] * ones + [0] * (columns - ones) for ones in range(columns + 1)]
+    for level in range(columns + 2):
+        source = [word for vector in vectors for word in frame(vector, 3)]
+        sink = [word for ones in range(columns + 1) for word in frame([int(ones >= level)], 1)]
+        weights = [7, 7]
+        unit = Mvtu(rows=1, columns=columns, pe=1, simd=3, weights=weights, thresholds=[level])
+        exercise(unit, {"i": source}, {"o": sink})
+        if level <= columns:
+            wrong = Mvtu(
+                rows=1, columns=columns, pe=1, simd=3, weights=weights, thresholds=[level + 1]
+            )
+            with pytest.raises(AssertionError):
+                exercise(wrong, {"i": source}, {"o": sink})
+
+
+def test_array_with_streamed_weights() -> None:
+    dice = np.random.default_rng(5)
+    pe, simd, folds = 3, 4, 2
+    activations = dice.integers(0, 2, (6, folds, simd))
+    weights = dice.integers(0, 2, (6, folds, pe, simd))
+    counts = (activations[:, :, None, :] == weights).sum((1, 3))
+    inputs = {
+        "i_activation": [
+            word for vector in activations for word in frame(vector.ravel().tolist(), simd)
+        ],
+        "i_weight": [
+            tuple(int("".join(map(str, lane[::-1])), 2) for lane in word)
+            for vector in weights
+            for word in vector
+        ],
+    }
+    expected = {"o": [word for count in counts for word in frame(count.tolist(), pe)]}
+    dut = PEArray(pe=pe, simd=simd, folds=folds)
+    run = exercise(dut, inputs, expected)
+    assert run.latency == folds - 1 + PEArray.LATENCY
+    for stalls in (50, {"i_weight": 90}, {"i_activation": 90}, {"o": 90}, {"o": "patient"}):
+        exercise(PEArray(pe=pe, simd=simd, folds=folds), inputs, expected, stalls=stalls)
+
+
+def test_threshold_unit_waits_for_both() -> None:
+    unit = ThresholdUnit(lanes=2, bits=3, threshold_bits=4)
+    counts = [(0, 7), (3, 3), (5, 1), (7, 7)]
+    levels = [(0, 8), (3, 4), (4, 1), (8, 7)]
+    inputs = {
+        "i": [{"data": c, "last": k == 3} for k, c in enumerate(counts)],
+        "i_threshold": levels,
+    }
+    expected = {
+        "o": [{"data": d, "last": k == 3} for k, d in enumerate([(1, 0), (1, 0), (1, 1), (0, 1)])]
+    }
+    for stalls in (0, 60, {"i": 90}, {"i_threshold": 90}, {"o": "patient"}):
+        exercise(unit, inputs, expected, stalls=stalls)
+        unit = ThresholdUnit(lanes=2, bits=3, threshold_bits=4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": 0}, r"^MVTU rows must be a positive integer, not 0$"),
+        ({"columns": 2.5}, r"^MVTU columns must be a positive integer, not 2.5$"),
+        ({"pe": 5}, r"^MVTU PE must be an integer from 1 to 4, not 5$"),
+        ({"simd": 0}, r"^MVTU SIMD must be an integer from 1 to 6, not 0$"),
+        ({"weights": [0]}, r"^MVTU must have 4 weight words, not 1$"),
+        ({"thresholds": [0]}, r"^MVTU must have 2 threshold words, not 1$"),
+    ],
+)
+def test_mvtu_parameters_wrong(changes, message: str) -> None:
+    arguments = {
+        "rows": 4,
+        "columns": 6,
+        "pe": 2,
+        "simd": 3,
+        "weights": [0] * 4,
+        "thresholds": [0] * 2,
+    }
+    with pytest.raises(ValueError, match=message):
+        Mvtu(**(arguments | changes))
+
+
+@pytest.mark.parametrize("name", ["pe", "simd", "folds", "count_bits"])
+def test_array_parameters_wrong(name: str) -> None:
+    label = {"pe": "PE", "simd": "SIMD"}.get(name, name)
+    with pytest.raises(
+        ValueError, match=rf"^{label} of an array must be a positive integer, not 0$"
+    ):
+        PEArray(**({"pe": 2, "simd": 2, "folds": 2, "count_bits": 3} | {name: 0}))
+
+
+@pytest.mark.parametrize("name", ["lanes", "bits", "threshold_bits"])
+def test_threshold_parameters_wrong(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^Threshold {name} must be a positive integer, not 0$"):
+        ThresholdUnit(**({"lanes": 2, "bits": 2, "threshold_bits": 3} | {name: 0}))
