@@ -64,4 +64,4 @@ class StreamContract(wiring.Component):
         return m
 
     def _say(self, what: str) -> list[str]:
-        return [] if self._assume else [f"{self._name}: {what}".replace("{", "{{")]
+        return [] if self._assume else [f"{self._name}: {what}"]

@@ -133,7 +133,9 @@ def decode(shape: Any, bits: int) -> Word:
             decode(shape.elem_shape, bits >> lane * width & mask) for lane in range(shape.length)
         )
     flat = Shape.cast(shape)
-    return bits - (1 << flat.width) if flat.signed and bits >> (flat.width - 1) else bits
+    if flat.signed and bits >> (flat.width - 1) & 1:
+        return bits | -1 << flat.width
+    return bits
 
 
 async def send(ctx: Any, port: Any, words: Iterable[Word], *, stall: Stall = never) -> None:
