@@ -1,0 +1,107 @@
+"""From scores in fractions to a class in integers, equal for every attainable logit."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+
+from ..graph import Grid
+
+__all__ = ["Undecidable", "class_offsets"]
+
+_VALUES_CAP = 1 << 14
+_CLASSES_CAP = 1024
+# Stands for no bound: no logit is as large, and a thousand of them stay within 64 bits.
+_FREE = 1 << 40
+
+
+class Undecidable(ValueError):
+    """No integer offsets give the class that the scores give."""
+
+
+def class_offsets(
+    grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction]
+) -> npt.NDArray[np.int64]:
+    """Find integers with which ``argmax(logit + offset)`` is ``argmax(scale * logit + bias)``.
+
+    The first of equals wins on both sides, and the logits are any values of `grid`.
+
+    Parameters
+    ----------
+    grid : Grid
+        Values of every logit.
+    scale, bias : sequence of Fraction
+        One of each for every class.
+
+    Raises
+    ------
+    Undecidable
+        If there are no such integers; the text is the end of a sentence that says why.
+    """
+    if min(scale) <= 0:
+        raise Undecidable(f"class {scale.index(min(scale))} has a scale that is not positive")
+    if len(set(scale)) == 1 and len(set(bias)) == 1:
+        return np.zeros(len(scale), np.int64)
+    if len(scale) > _CLASSES_CAP:
+        raise Undecidable(f"it has {len(scale)} classes with different scales or biases")
+    return _solved(_upper_bounds(grid, scale, bias))
+
+
+def _upper_bounds(
+    grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction]
+) -> npt.NDArray[np.int64]:
+    # Entry [i, j] bounds offset[j] - offset[i] from above. Class i < j wins against j where
+    # logit[i] - logit[j] >= offset[j] - offset[i]. So the right side may be any integer above the
+    # largest difference that must lose and up to the smallest that must win.
+    classes = len(scale)
+    bounds = np.zeros((classes, classes), np.int64)
+    for i in range(classes):
+        for j in range(i + 1, classes):
+            loses, wins = _pair(grid, (scale[i], bias[i]), (scale[j], bias[j]))
+            if wins <= loses:
+                raise Undecidable(
+                    f"classes {i} and {j} have scales that no integer offset can stand for"
+                )
+            bounds[i, j], bounds[j, i] = wins, -(loses + 1)
+    return bounds
+
+
+def _pair(
+    grid: Grid, first: tuple[Fraction, Fraction], second: tuple[Fraction, Fraction]
+) -> tuple[int, int]:
+    """Give the largest difference where `first` loses, the smallest where it wins."""
+    span = grid.high - grid.low
+    (scale, bias), (other_scale, other_bias) = first, second
+    if scale == other_scale:
+        # Only the difference counts, and every multiple of the step within the span is attainable.
+        wins = grid.step * ceil((other_bias - bias) / scale / grid.step)
+        if wins > span:
+            return span, _FREE
+        return (wins - grid.step, wins) if wins > -span else (-_FREE, -span)
+    if grid.levels > _VALUES_CAP:
+        raise Undecidable(f"its scales differ and its logits take {grid.levels} values")
+    loses, wins = -_FREE, _FREE
+    for other in range(grid.low, grid.high + 1, grid.step):
+        least = (other_scale * other + other_bias - bias) / scale
+        code = min(max(ceil((least - grid.low) / grid.step), 0), grid.levels)
+        value = grid.low + grid.step * code
+        if code < grid.levels:
+            wins = min(wins, value - other)
+        if code > 0:
+            loses = max(loses, value - grid.step - other)
+    return loses, wins
+
+
+def _solved(bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    # Difference constraints: shortest paths (Bellman-Ford) give integers, or a negative circle shows
+    # that there are none. Starting at zero finds zero itself where that is a solution.
+    offset = np.zeros(len(bounds), np.int64)
+    for _ in range(len(bounds) + 1):
+        shorter = (offset[:, None] + bounds).min(axis=0)
+        if np.array_equal(shorter, offset):
+            result: npt.NDArray[np.int64] = offset - offset.min()
+            return result
+        offset = shorter
+    raise Undecidable("the fractions of its biases cannot be stated by integer offsets")
