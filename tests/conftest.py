@@ -32,7 +32,7 @@ def no_unused_hardware() -> Iterator[None]:
 
     # Amaranth speaks only after the process's first elaboration; make that the test's first, so
     # that a test which only builds objects fails in no order of the tests.
-    UnusedElaboratable._MustUse__silence = True
+    UnusedElaboratable._MustUse__silence = True  # type: ignore[assignment]
     yield
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UnusedElaboratable)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from bnnhw.errors import ToolMissing
 
+from .find_verilator import verilator
+from .program_sets import FAMILIES, toolchain
 from .search import find_program, python_package, version_of
-from .toolchain import FAMILIES, toolchain
-from .verilator import verilator
 
 __all__ = ["ToolStatus", "survey"]
 
