@@ -1,0 +1,7 @@
+"""The host's end of the link: frames, transports and the numbers of the protocol."""
+
+from .frames import Decoder, Frame, encode
+from .protocol import ErrorCode, Hello, Kind
+from .transport import Transport, connect
+
+__all__ = ["Decoder", "ErrorCode", "Frame", "Hello", "Kind", "Transport", "connect", "encode"]

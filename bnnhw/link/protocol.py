@@ -1,0 +1,145 @@
+"""The numbers of protocol 1, which the hardware and the host both read; `docs/protocol.md` says them in words."""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from crc import Configuration
+
+__all__ = [
+    "CRC_BYTES",
+    "CRC_CONFIGURATION",
+    "ERROR_TEXT",
+    "HEADER_BYTES",
+    "HELLO_BYTES",
+    "MAGIC",
+    "MAX_CREDITS",
+    "STATUS_BYTES",
+    "VERSION",
+    "ErrorCode",
+    "Hello",
+    "Kind",
+]
+
+VERSION = 1
+MAGIC = b"BNNH"
+HEADER_BYTES = 3
+CRC_BYTES = 2
+STATUS_BYTES = 4
+MAX_CREDITS = 64
+"""A sequence number has 8 bits: with at most 64 requests under way no two of them can be confused."""
+
+CRC_CONFIGURATION = Configuration(width=16, polynomial=0x1021, init_value=0xFFFF)
+"""CRC-16/IBM-3740 (also called CCITT-FALSE): its register is 0 after a frame and its big-endian CRC."""
+
+_HELLO = struct.Struct("<4sBBHIHHI32sHBB")
+HELLO_BYTES = _HELLO.size
+
+
+class Kind(IntEnum):
+    """What a frame is; bit 7 is set in what the board sends."""
+
+    HELLO = 0x01
+    INFER = 0x02
+    ERROR = 0x80
+    HELLO_REPLY = 0x81
+    RESULT = 0x82
+
+
+class ErrorCode(IntEnum):
+    """Why the board refused a frame that arrived undamaged."""
+
+    VERSION = 1
+    KIND = 2
+    LENGTH = 3
+    BUSY = 4
+
+
+ERROR_TEXT = {
+    ErrorCode.VERSION: "it does not speak this protocol version",
+    ErrorCode.KIND: "it does not know this type of frame",
+    ErrorCode.LENGTH: "the frame has the wrong length",
+    ErrorCode.BUSY: "all its request buffers are taken",
+}
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a board says of itself.
+
+    Parameters
+    ----------
+    identity : bytes
+        SHA-256 of the build, 32 bytes.
+    frame_bytes, answer_bytes, classes : int
+        Bytes of one input frame and of one answer, and number of classes.
+    clock_hz : int
+        Frequency of the accelerator's clock.
+    credits : int
+        Requests that may be under way at once.
+    version : int
+        Protocol version.
+    bad_frames : int
+        Frames that the board dropped, modulo 65536.
+    line_errors : int
+        Bytes that the board's UART dropped, modulo 256.
+    queued : int
+        Requests that the board took and has not answered yet.
+    """
+
+    identity: bytes
+    frame_bytes: int
+    answer_bytes: int
+    classes: int
+    clock_hz: int
+    credits: int
+    version: int = VERSION
+    bad_frames: int = 0
+    line_errors: int = 0
+    queued: int = 0
+
+    def pack(self) -> bytes:
+        """Payload of the HELLO_REPLY frame.
+
+        Raises
+        ------
+        ValueError
+            If a number does not fit its field.
+        """
+        if len(self.identity) != 32:
+            raise ValueError(f"identity must be 32 bytes long, not {len(self.identity)!r}")
+        try:
+            return _HELLO.pack(
+                MAGIC,
+                self.version,
+                self.credits,
+                self.answer_bytes,
+                self.frame_bytes,
+                self.classes,
+                0,
+                self.clock_hz,
+                self.identity,
+                self.bad_frames,
+                self.line_errors,
+                self.queued,
+            )
+        except struct.error as error:
+            raise ValueError(f"A field of {self!r} does not fit the HELLO_REPLY: {error}") from error
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> "Hello":
+        """Read the payload of a HELLO_REPLY frame.
+
+        Raises
+        ------
+        ValueError
+            If it is not one.
+        """
+        if len(payload) != HELLO_BYTES:
+            raise ValueError(f"A HELLO_REPLY must be {HELLO_BYTES} bytes long, not {len(payload)!r}")
+        (magic, version, credits, answer, frame, classes, _, clock, identity, *status) = (
+            _HELLO.unpack(payload)
+        )
+        if magic != MAGIC:
+            raise ValueError(f"A HELLO_REPLY must start with {MAGIC!r}, not {magic!r}")
+        return cls(identity, frame, answer, classes, clock, credits, version, *status)

@@ -1,0 +1,21 @@
+"""The board's end of the host link."""
+
+from .answer import ResultBytes
+from .cobs import CobsDecoder, CobsEncoder
+from .host import HostLink, default_credits
+from .reply import ReplySender
+from .request import RequestBuffer, RequestReceiver
+from .uart import UartReceiver, UartTransmitter
+
+__all__ = [
+    "CobsDecoder",
+    "CobsEncoder",
+    "HostLink",
+    "ReplySender",
+    "RequestBuffer",
+    "RequestReceiver",
+    "ResultBytes",
+    "UartReceiver",
+    "UartTransmitter",
+    "default_credits",
+]

@@ -1,0 +1,115 @@
+"""The board's end of the link, whole."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bnnhw.link.protocol import CRC_BYTES, HEADER_BYTES, HELLO_BYTES, Hello
+
+from ..streams import port
+from .cobs import CobsDecoder, CobsEncoder
+from .reply import ReplySender
+from .request import RequestBuffer, RequestReceiver
+from .uart import UartReceiver, UartTransmitter
+
+__all__ = ["HostLink", "default_credits"]
+
+
+def default_credits(frame_bytes: int) -> int:
+    """Request buffers that a link has unless told otherwise: 4, fewer where they would take more than 2 KiB, at least 1."""
+    stride = 1 << (frame_bytes - 1).bit_length()
+    return max(1, min(4, 2048 // stride))
+
+
+class HostLink(wiring.Component):
+    """Answers a host over a serial line in the frames of `docs/protocol.md`, with an accelerator behind it.
+
+    A request's payload appears on `o` only after its CRC was right, in the order of arrival, a byte every two cycles; it may stall for
+    any time. Answers on `i` belong to the requests in the same order; `i` is taken at the pace of the line. Requests that find
+    all `credits` buffers taken are refused with an ERROR. Nothing that arrives on `rx` stops it.
+
+    Parameters
+    ----------
+    divisor : int
+        Cycles per bit of the line, at least 4.
+    frame_bytes, answer_bytes : int
+        Bytes of one request payload and of one answer.
+    classes : int
+        Number of classes, for the host.
+    identity : bytes
+        SHA-256 of the build, for the host.
+    clock_hz : int
+        Frequency of `sync`, for the host.
+    credits : int or None
+        Number of request buffers, a power of two up to 64; None takes `default_credits`.
+
+    Members
+    -------
+    rx : Signal(), in
+        The line from the host, from any clock domain; high when idle.
+    tx : Signal(), out
+        The line to the host, from a register.
+    o : stream of `word(1, 8)`, out
+        Request payloads, `last` on the last byte.
+    i : stream of `word(1, 8)`, in
+        Answers of `answer_bytes` bytes, `last` on the last byte.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+    """
+
+    def __init__(
+        self, *, divisor, frame_bytes, answer_bytes, classes, identity, clock_hz, credits=None
+    ):
+        if not isinstance(answer_bytes, int) or answer_bytes < 1:
+            raise ValueError(f"answer_bytes must be a positive integer, not {answer_bytes!r}")
+        self._rx = UartReceiver(divisor=divisor)
+        self._tx = UartTransmitter(divisor=divisor)
+        self._receiver = RequestReceiver(frame_bytes=frame_bytes)
+        if credits is None:
+            credits = default_credits(frame_bytes)
+        self._buffer = RequestBuffer(frame_bytes=frame_bytes, credits=credits)
+        self._hello = Hello(identity, frame_bytes, answer_bytes, classes, clock_hz, credits)
+        self._sender = ReplySender(hello=self._hello)
+        longest = HEADER_BYTES + max(answer_bytes, HELLO_BYTES) + CRC_BYTES
+        self._encoder = CobsEncoder(max_bytes=longest)
+        super().__init__({"rx": In(1, init=1), "tx": Out(1), "o": Out(port(1, 8)), "i": In(port(1, 8))})
+
+    @property
+    def hello(self):
+        """What the board says of itself."""
+        return self._hello
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.uart_rx = uart_rx = self._rx
+        m.submodules.decoder = decoder = CobsDecoder()
+        m.submodules.receiver = receiver = self._receiver
+        m.submodules.buffer = buffer = self._buffer
+        m.submodules.sender = sender = self._sender
+        m.submodules.encoder = encoder = self._encoder
+        m.submodules.uart_tx = uart_tx = self._tx
+        wiring.connect(m, uart_rx.o, decoder.i)
+        wiring.connect(m, decoder.o, receiver.i)
+        wiring.connect(m, receiver.o, buffer.i)
+        wiring.connect(m, receiver.control, sender.control)
+        wiring.connect(m, buffer.o, wiring.flipped(self.o))
+        wiring.connect(m, buffer.sequence, sender.sequence)
+        wiring.connect(m, wiring.flipped(self.i), sender.i)
+        wiring.connect(m, sender.o, encoder.i)
+        wiring.connect(m, encoder.o, uart_tx.i)
+
+        bad_frames, line_errors = Signal(16), Signal(8)
+        m.d.sync += [
+            bad_frames.eq(bad_frames + receiver.bad),
+            line_errors.eq(line_errors + uart_rx.error),
+        ]
+        m.d.comb += [
+            uart_rx.rx.eq(self.rx),
+            self.tx.eq(uart_tx.tx),
+            receiver.refused.eq(buffer.refused),
+            sender.status.eq(Cat(bad_frames, line_errors, buffer.queued)),
+        ]
+        return m

@@ -1,0 +1,267 @@
+"""From decoded frames to request payloads that are known to be good."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.crc.catalog import CRC16_IBM_3740
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from bnnhw.link.protocol import CRC_BYTES, MAX_CREDITS, VERSION, ErrorCode, Kind
+
+from ..streams import port
+from .cobs import token
+
+__all__ = ["RequestBuffer", "RequestReceiver", "control"]
+
+
+def control():
+    """Layout of a reply that needs no accelerator: `code` is an `ErrorCode`, or 0 for HELLO_REPLY."""
+    return data.StructLayout({"code": 3, "sequence": 8})
+
+
+class RequestReceiver(wiring.Component):
+    """Checks frames, answers those that need no accelerator and passes the payloads of the others on.
+
+    Payload bytes pass combinationally, one a cycle, before the CRC is known; the token with `end` that follows them says in `good` whether
+    they are an INFER request of the right length and CRC, and in `data` its sequence number. `i` stalls when `o` does, never for
+    `control`: a reply that finds the one before still waiting is dropped and counted as a bad frame.
+
+    Parameters
+    ----------
+    frame_bytes : int
+        Length of an INFER payload.
+
+    Members
+    -------
+    i : stream of `token()`, in
+        Frames from the COBS decoder.
+    o : stream of `token()`, out
+        Payloads, each with its CRC still behind it, then the verdict. Payloads of bad frames may be too long.
+    refused : Signal(), in
+        The receiver of `o` had no room for this payload.
+    control : stream of `control()`, out
+        Replies to HELLO and to frames that are undamaged but wrong.
+    bad : Signal(), out
+        A frame was dropped in this cycle.
+
+    Raises
+    ------
+    ValueError
+        If `frame_bytes` is not positive.
+    """
+
+    def __init__(self, *, frame_bytes):
+        if not isinstance(frame_bytes, int) or frame_bytes < 1:
+            raise ValueError(f"frame_bytes must be a positive integer, not {frame_bytes!r}")
+        self._frame_bytes = frame_bytes
+        super().__init__(
+            {
+                "i": In(stream.Signature(token())),
+                "o": Out(stream.Signature(token())),
+                "refused": In(1),
+                "control": Out(stream.Signature(control())),
+                "bad": Out(1),
+            }
+        )
+
+    @property
+    def frame_bytes(self):
+        """Length of an INFER payload."""
+        return self._frame_bytes
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.crc = crc = CRC16_IBM_3740(8).create()
+        taken, byte = Signal(), Signal()
+        header = Signal(2)
+        version_known, is_hello, is_infer = Signal(), Signal(), Signal()
+        sequence = Signal(8)
+        length = Signal(range(self.frame_bytes + CRC_BYTES + 2))
+        word = self.i.payload
+        m.d.comb += [
+            taken.eq(self.i.valid & self.i.ready),
+            byte.eq(taken & ~word.end),
+            crc.data.eq(word.data),
+            crc.valid.eq(byte),
+            crc.start.eq(taken & word.end),
+            self.o.payload.data.eq(Mux(word.end, sequence, word.data)),
+            self.o.payload.end.eq(word.end),
+        ]
+        with m.If(word.end | (header == 3)):
+            m.d.comb += [self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
+        with m.Else():
+            m.d.comb += self.i.ready.eq(1)
+
+        with m.If(byte):
+            with m.Switch(header):
+                with m.Case(0):
+                    m.d.sync += version_known.eq(word.data == VERSION)
+                with m.Case(1):
+                    m.d.sync += is_hello.eq(word.data == Kind.HELLO)
+                    m.d.sync += is_infer.eq(word.data == Kind.INFER)
+                with m.Case(2):
+                    m.d.sync += sequence.eq(word.data)
+            with m.If(header != 3):
+                m.d.sync += header.eq(header + 1)
+            with m.Elif(length != self.frame_bytes + CRC_BYTES + 1):
+                m.d.sync += length.eq(length + 1)
+
+        intact, wrong = Signal(), Signal(3)
+        m.d.comb += [
+            intact.eq(word.good & crc.match_detected & (length >= CRC_BYTES)),
+            self.o.payload.good.eq(intact & is_infer & (wrong == 0)),
+        ]
+        expected = Mux(is_infer, self.frame_bytes + CRC_BYTES, CRC_BYTES)
+        with m.If(~version_known):
+            m.d.comb += wrong.eq(ErrorCode.VERSION)
+        with m.Elif(~is_hello & ~is_infer):
+            m.d.comb += wrong.eq(ErrorCode.KIND)
+        with m.Elif(length != expected):
+            m.d.comb += wrong.eq(ErrorCode.LENGTH)
+        with m.Elif(is_infer & self.refused):
+            m.d.comb += wrong.eq(ErrorCode.BUSY)
+
+        with m.If(self.control.ready):
+            m.d.sync += self.control.valid.eq(0)
+        with m.If(taken & word.end):
+            m.d.sync += [header.eq(0), length.eq(0)]
+            with m.If(~intact):
+                m.d.comb += self.bad.eq(1)
+            with m.Elif(~is_infer | (wrong != 0)):
+                with m.If(self.control.valid & ~self.control.ready):
+                    m.d.comb += self.bad.eq(1)
+                with m.Else():
+                    m.d.sync += self.control.valid.eq(1)
+                    m.d.sync += self.control.payload.code.eq(wrong)
+                    m.d.sync += self.control.payload.sequence.eq(sequence)
+        return m
+
+
+class RequestBuffer(wiring.Component):
+    """Keeps request payloads until the accelerator takes them, and their sequence numbers until the answer leaves.
+
+    Takes a byte a cycle and never stalls `i`. A payload whose verdict is bad, or that finds every place taken, leaves no trace. The first
+    byte of a payload comes out two cycles after its verdict, the others one every two cycles. A place is free again when its payload
+    has left and its sequence number has been taken.
+
+    Parameters
+    ----------
+    frame_bytes : int
+        Length of a payload; what follows it in `i` is ignored.
+    credits : int
+        Number of places, a power of two.
+
+    Members
+    -------
+    i : stream of `token()`, in
+        Payloads and verdicts from `RequestReceiver`.
+    o : stream of `word(1, 8)`, out
+        Good payloads, `last` on the last byte.
+    sequence : stream of 8 bits, out
+        Sequence numbers of the requests that were not answered yet, oldest first.
+    refused : Signal(), out
+        Bytes of the payload that comes in now found no place.
+    queued : Signal(8), out
+        Requests whose sequence number was not taken yet.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+    """
+
+    def __init__(self, *, frame_bytes, credits):
+        if not isinstance(frame_bytes, int) or frame_bytes < 1:
+            raise ValueError(f"frame_bytes must be a positive integer, not {frame_bytes!r}")
+        if credits not in [1 << k for k in range(MAX_CREDITS.bit_length())]:
+            raise ValueError(
+                f"credits must be a power of two of at most {MAX_CREDITS}, not {credits!r}"
+            )
+        self._frame_bytes = frame_bytes
+        self._credits = credits
+        super().__init__(
+            {
+                "i": In(stream.Signature(token())),
+                "o": Out(port(1, 8)),
+                "sequence": Out(stream.Signature(8)),
+                "refused": Out(1),
+                "queued": Out(8),
+            }
+        )
+
+    @property
+    def frame_bytes(self):
+        """Length of a payload."""
+        return self._frame_bytes
+
+    @property
+    def credits(self):
+        """Number of places."""
+        return self._credits
+
+    def elaborate(self, platform):
+        m = Module()
+        place_bits = ceil_log2(self.credits)
+        # A stride that is a power of two costs memory, not logic: an address is two fields.
+        offset_bits = ceil_log2(self.frame_bytes)
+        m.submodules.payloads = payloads = Memory(
+            shape=8, depth=1 << (place_bits + offset_bits), init=[]
+        )
+        # Counters of places, one bit wider than an index so that full and empty differ.
+        filled, drained, answered = (
+            Signal(place_bits + 1, name=name) for name in ("filled", "drained", "answered")
+        )
+        word = self.i.payload
+        full, keep = Signal(), Signal()
+        queued = (filled - answered)[: place_bits + 1]
+        m.d.comb += [
+            self.queued.eq(queued),
+            full.eq((queued == self.credits) | ((filled - drained)[: place_bits + 1] == self.credits)),
+            self.i.ready.eq(1),
+            keep.eq(self.i.valid & word.end & word.good),
+        ]
+
+        write, wanted = payloads.write_port(), Signal(range(self.frame_bytes + 1))
+        inside = wanted != self.frame_bytes
+        m.d.comb += [
+            write.addr.eq(Cat(wanted[:offset_bits], filled[:place_bits])),
+            write.data.eq(word.data),
+            write.en.eq(self.i.valid & ~word.end & inside & ~full),
+        ]
+        with m.If(self.i.valid):
+            with m.If(word.end):
+                m.d.sync += [wanted.eq(0), self.refused.eq(0), filled.eq(filled + word.good)]
+            with m.Elif(inside):
+                m.d.sync += [wanted.eq(wanted + 1), self.refused.eq(self.refused | full)]
+
+        read, offset = payloads.read_port(), Signal(range(self.frame_bytes))
+        at_end = offset == self.frame_bytes - 1
+        m.d.comb += [
+            read.addr.eq(Cat(offset[:offset_bits], drained[:place_bits])),
+            read.en.eq(~self.o.valid & (filled != drained)),
+            self.o.payload.data[0].eq(read.data),
+        ]
+        with m.If(read.en):
+            m.d.sync += [
+                self.o.valid.eq(1),
+                self.o.payload.last.eq(at_end),
+                offset.eq(Mux(at_end, 0, offset + 1)),
+                drained.eq(drained + at_end),
+            ]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+
+        m.submodules.sequences = sequences = Memory(shape=8, depth=self.credits, init=[])
+        note, oldest = sequences.write_port(), sequences.read_port(domain="comb")
+        m.d.comb += [
+            note.addr.eq(filled[:place_bits]),
+            note.data.eq(word.data),
+            note.en.eq(keep),
+            oldest.addr.eq(answered[:place_bits]),
+            self.sequence.payload.eq(oldest.data),
+            self.sequence.valid.eq(filled != answered),
+        ]
+        with m.If(self.sequence.valid & self.sequence.ready):
+            m.d.sync += answered.eq(answered + 1)
+        return m
