@@ -99,7 +99,10 @@ class PEArray(wiring.Component):
             taken.eq(self.i_activation.valid & self.i_weight.valid & step),
         ]
         fold = Signal(range(self._folds))
-        counted, first, final, last = Signal(), Signal(), Signal(), Signal()
+        counted = Signal()
+        first = Signal()
+        final = Signal()
+        last = Signal()
         with m.If(step):
             m.d.sync += [
                 counted.eq(taken),

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .array import PEArray
+from .naming import label
 from .replay import ReplayBuffer
 from .rom import RomStream
 from .streams import port
@@ -102,9 +103,11 @@ class Mvtu(wiring.Component):
         m.submodules.array = array = PEArray(
             pe=self._pe, simd=self._simd, folds=self.synapse_folds, count_bits=count_bits
         )
+        label(array, "array")
         m.submodules.weights = weights = RomStream(
             words=self._weights, width=self._pe * self._simd, style=self._weight_style
         )
+        label(weights, "weights")
         m.d.comb += [
             array.i_weight.payload.eq(weights.o.payload),
             array.i_weight.valid.eq(weights.o.valid),
@@ -118,9 +121,11 @@ class Mvtu(wiring.Component):
         m.submodules.threshold = threshold = ThresholdUnit(
             lanes=self._pe, bits=count_bits, threshold_bits=threshold_bits
         )
+        label(threshold, "threshold")
         m.submodules.levels = levels = RomStream(
             words=self._thresholds, width=self._pe * threshold_bits
         )
+        label(levels, "levels")
         m.d.comb += [
             threshold.i_threshold.payload.eq(levels.o.payload),
             threshold.i_threshold.valid.eq(levels.o.valid),
@@ -136,6 +141,7 @@ class Mvtu(wiring.Component):
             m.submodules.replay = replay = ReplayBuffer(
                 words=self.synapse_folds, lanes=self._simd, repeats=self.neuron_folds
             )
+            label(replay, "replay")
             wiring.connect(m, wiring.flipped(self.i), replay.i)
             wiring.connect(m, replay.o, array.i_activation)
             return

@@ -72,8 +72,11 @@ class ReplayBuffer(wiring.Component):
         m.submodules.memory = memory = Memory(shape=self._lanes, depth=2 << span, init=[])
         write, read = memory.write_port(), memory.read_port()
         full = Signal(2)
-        fill, fill_bank = Signal(span), Signal()
-        at, bank, turn = Signal(span), Signal(), Signal(range(self._repeats))
+        fill = Signal(span)
+        fill_bank = Signal()
+        at = Signal(span)
+        bank = Signal()
+        turn = Signal(range(self._repeats))
 
         taken = self.i.valid & self.i.ready
         m.d.comb += [
