@@ -15,7 +15,7 @@ __all__ = ["Argmax"]
 class Argmax(wiring.Component):
     """Add to each logit the index of the largest so far; with `last` that is the predicted class.
 
-    Class k scores `code + offsets[k]`; of equal scores the first wins. Latency 1, one word per
+    Class k scores `scale * code + offsets[k]`; of equal scores the first wins. Latency 1, one word per
     clock, `classes` cycles per frame, no bubble between frames. While `o` stalls, `i` waits.
     `o.last` comes from a counter of its own; `i.last` is not read.
 
@@ -27,6 +27,8 @@ class Argmax(wiring.Component):
         Width of a logit's code.
     offsets : sequence of int
         One per class; may be negative.
+    scale : int
+        Distance of two neighbouring logits on the scale of the offsets, at least 1.
 
     Members
     -------
@@ -38,11 +40,11 @@ class Argmax(wiring.Component):
     Raises
     ------
     ValueError
-        If `classes` or `bits` is not a positive integer, or `offsets` are not `classes` integers.
+        If `classes`, `bits` or `scale` is not a positive integer, or `offsets` are not `classes` integers.
     """
 
-    def __init__(self, *, classes: int, bits: int, offsets: Sequence[int]) -> None:
-        for name, value in (("classes", classes), ("bits", bits)):
+    def __init__(self, *, classes: int, bits: int, offsets: Sequence[int], scale: int = 1) -> None:
+        for name, value in (("classes", classes), ("bits", bits), ("scale", scale)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"Argmax {name} must be a positive integer, not {value!r}")
         if len(offsets) != classes or not all(isinstance(offset, int) for offset in offsets):
@@ -50,6 +52,8 @@ class Argmax(wiring.Component):
         self._classes = classes
         self._bits = bits
         self._offsets = tuple(offsets)
+        # Without offsets a scale changes no order.
+        self._scale = scale if len(set(offsets)) > 1 else 1
         answer = stream.Signature(result(bits, self.index_bits))
         super().__init__({"i": In(port(1, bits)), "o": Out(answer)})
 
@@ -69,6 +73,11 @@ class Argmax(wiring.Component):
         return self._offsets
 
     @property
+    def scale(self) -> int:
+        """What a code is multiplied with before the offset is added; 1 where offsets are equal."""
+        return self._scale
+
+    @property
     def index_bits(self) -> int:
         """Width of a class index."""
         return max(1, (self._classes - 1).bit_length())
@@ -82,7 +91,7 @@ class Argmax(wiring.Component):
         better = Signal()
         code = self.i.payload.data[0]
         m.d.comb += [
-            score.eq(code + self._offset(count)),
+            score.eq(code * self._scale + self._offset(count)),
             better.eq((count == 0) | (score > best)),
         ]
         with m.If(~self.o.valid | self.o.ready):
@@ -105,7 +114,8 @@ class Argmax(wiring.Component):
     # are unsigned.
 
     def _score_bits(self) -> int:
-        return ((1 << self._bits) - 1 + max(self._offsets) - min(self._offsets)).bit_length()
+        largest = ((1 << self._bits) - 1) * self._scale
+        return (largest + max(self._offsets) - min(self._offsets)).bit_length()
 
     def _offset(self, count: Signal) -> Value:
         moved = [offset - min(self._offsets) for offset in self._offsets]

@@ -140,3 +140,28 @@ def test_parameters_are_properties() -> None:
     dut = Argmax(classes=9, bits=3, offsets=range(9))
     assert (dut.classes, dut.bits, dut.offsets, dut.index_bits) == (9, 3, tuple(range(9)), 4)
     assert Argmax(classes=1, bits=1, offsets=[0]).index_bits == 1
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_scale_weighs_codes_against_offsets(scale: int) -> None:
+    dice = random.Random(scale)
+    offsets = (3, 0, 5, 2)
+    frames = [[dice.randrange(8) for _ in offsets] for _ in range(12)]
+    sent: list[Any] = []
+    wanted: list[Any] = []
+    for codes in frames:
+        scores = scale * np.array(codes) + np.array(offsets)
+        sent += [{"data": (code,), "last": int(k == 3)} for k, code in enumerate(codes)]
+        wanted += [
+            {"data": code, "index": int(np.argmax(scores[: k + 1])), "last": int(k == 3)}
+            for k, code in enumerate(codes)
+        ]
+    exercise(Argmax(classes=4, bits=3, offsets=offsets, scale=scale), {"i": sent}, {"o": wanted})
+    with pytest.raises(AssertionError):
+        exercise(Argmax(classes=4, bits=3, offsets=offsets), {"i": sent}, {"o": wanted})
+
+
+def test_scale_wrong() -> None:
+    message = r"^Argmax scale must be a positive integer, not 0$"
+    with pytest.raises(ValueError, match=message):
+        Argmax(classes=2, bits=2, offsets=(0, 1), scale=0)
