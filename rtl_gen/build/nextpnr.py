@@ -1,0 +1,79 @@
+"""Read what nextpnr writes: its JSON report and its log."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .report import ClockTiming, SlowestPath, Usage
+
+__all__ = ["clock_timings", "log_totals", "slowest_path", "usage"]
+
+_CELLS = {
+    "ice40": {
+        "lut4": "ICESTORM_LC",
+        "ebr": "ICESTORM_RAM",
+        "spram": "ICESTORM_SPRAM",
+        "dsp": "ICESTORM_DSP",
+    },
+    "ecp5": {
+        "lut4": "TRELLIS_COMB",
+        "ff": "TRELLIS_FF",
+        "ebr": "DP16KD",
+        "dsp": "MULT18X18D",
+    },
+}
+_TOTAL = re.compile(r"^Info:\s+(\w+):\s*(\d+)\s*/\s*(\d+)\s+\d+%", re.MULTILINE)
+_CELL_WITH_FF = re.compile(r"^Info:\s+(\d+) LCs used as (?:LUT4 and DFF|DFF only)", re.MULTILINE)
+
+
+def log_totals(log: str) -> dict[str, tuple[int, int]]:
+    """Cells used and available by nextpnr's own names, from the log; empty if it did not come that far."""
+    return {name: (int(used), int(there)) for name, used, there in _TOTAL.findall(log)}
+
+
+def usage(family: str, totals: Mapping[str, tuple[int, int]], log: str) -> dict[str, Usage]:
+    """Say what a design uses, in the terms of `bnnhw.target.Budget`.
+
+    Parameters
+    ----------
+    family : str
+        ``"ice40"`` or ``"ecp5"``.
+    totals : Mapping
+        Cells used and available, by nextpnr's own names.
+    log : str
+        nextpnr's log: on iCE40 it alone tells how many logic cells use their flip-flop.
+    """
+    names = _CELLS[family]
+    found = {kind: Usage(*totals.get(names.get(kind, ""), (0, 0))) for kind in Usage.KINDS}
+    if family == "ice40":
+        flipflops = sum(int(number) for number in _CELL_WITH_FF.findall(log))
+        found["ff"] = Usage(flipflops, found["lut4"].available)
+    return found
+
+
+def clock_timings(report: Mapping[str, Any]) -> tuple[ClockTiming, ...]:
+    """What each clock reached, sorted by name."""
+    return tuple(
+        ClockTiming(name, float(entry["achieved"]), float(entry["constraint"]))
+        for name, entry in sorted(report["fmax"].items())
+    )
+
+
+def slowest_path(report: Mapping[str, Any]) -> SlowestPath | None:
+    """Slowest path from register to register, if there is any."""
+    paths = [
+        path["path"]
+        for path in report["critical_paths"]
+        if path["path"] and path["from"] == path["to"] and path["from"] != "<async>"
+    ]
+    if not paths:
+        return None
+    hops = max(paths, key=lambda path: sum(hop["delay"] for hop in path))
+    wires = sum(float(hop["delay"]) for hop in hops if hop["type"] == "routing")
+    return SlowestPath(
+        start=hops[0]["from"]["cell"],
+        end=hops[-1]["to"]["cell"],
+        logic_ns=sum(float(hop["delay"]) for hop in hops) - wires,
+        wires_ns=wires,
+        levels=sum(hop["type"] == "logic" for hop in hops),
+    )

@@ -1,0 +1,131 @@
+"""From a board and a core to the files and commands of a build, nothing of which is run here."""
+
+import importlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from amaranth import Elaboratable
+from amaranth.build import Platform
+from amaranth.vendor import LatticeECP5Platform, LatticeICE40Platform
+
+from bnnhw.errors import ToolMissing, UsageError
+from bnnhw.names import checked
+from bnnhw.target import Board
+
+from .top import BoardTop
+
+__all__ = ["BuildSteps", "platform_of", "prepare"]
+
+_BASES = {"ice40": LatticeICE40Platform, "ecp5": LatticeECP5Platform}
+
+
+@dataclass(frozen=True)
+class BuildSteps:
+    """What a build consists of.
+
+    Parameters
+    ----------
+    files : dict
+        Text or bytes of each input file, by its name.
+    commands : tuple
+        Argument lists of synthesis, place and route, and packing, each led by the tool's usual
+        name; all file names in them are relative.
+    """
+
+    files: dict[str, str | bytes]
+    commands: tuple[tuple[str, ...], ...]
+
+
+def platform_of(board: Board) -> Platform:
+    """Instantiate the Amaranth platform of a board.
+
+    Raises
+    ------
+    ToolMissing
+        If the package that holds it is not installed.
+    UsageError
+        If it holds no such class, or one of another family.
+    """
+    module, _, name = board.platform.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        raise ToolMissing(
+            f"The board '{board.name}' needs the Python module '{error.name}'.",
+            'Install it: pip install "bnnhw[boards]"',
+        ) from error
+    base = _BASES[board.family]
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise UsageError(
+            f"The board '{board.name}' names '{board.platform}', which is no {base.__name__}.",
+            "Correct `platform` or `family` in the board's file.",
+        )
+    return found()
+
+
+def prepare(
+    core: Elaboratable,
+    board: Board,
+    *,
+    name: str,
+    seed: int = 1,
+    wide_luts: bool = False,
+    router2: bool = False,
+) -> BuildSteps:
+    """Elaborate a core on a board.
+
+    Parameters
+    ----------
+    core : Component
+        As `BoardTop` takes it.
+    board : Board
+    name : str
+        Name of the design and of its files.
+    seed : int
+        Start of the placer's random numbers.
+    wide_luts : bool
+        Let synthesis for ECP5 join LUT4s by multiplexers. That doubles the area of popcounts and
+        adders, so it is off unless asked for.
+    router2 : bool
+        Use nextpnr's other router on iCE40. The usual one can run for ever where one net feeds both
+        inputs of a carry cell; this one does not, at five to ten percent of the clock.
+
+    Raises
+    ------
+    UsageError
+        If the name is not safe, or the PLL cannot make the board's clock.
+    """
+    checked(name, "design name")
+    platform = platform_of(board)
+    ecp5 = board.family == "ecp5"
+    options = ["--seed", str(int(seed)), "--freq", f"{board.clock.sync_hz / 1_000_000:.6f}"]
+    # Whether the clock is met is judged from the report, where the numbers are.
+    options += ["--timing-allow-fail", "--report", f"{name}.nextpnr.json"]
+    if router2 and not ecp5:
+        options += ["--router", "router2"]
+    with _no_overrides():
+        plan = platform.prepare(
+            BoardTop(board=board, core=core),
+            name,
+            emit_src=False,  # paths of this machine would end up in the netlist
+            synth_opts="-nowidelut" if ecp5 and not wide_luts else "",
+            nextpnr_opts=" ".join(options),
+        )
+    commands = json.loads(plan.files[f"build_{name}.json"])["commands"]
+    inputs = {file: text for file, text in plan.files.items() if not file.startswith("build_")}
+    return BuildSteps(files=inputs, commands=tuple(tuple(command) for command in commands))
+
+
+@contextmanager
+def _no_overrides() -> Iterator[None]:
+    """Hide the variables by which Amaranth lets an environment change a build unseen."""
+    hidden = {key: value for key, value in os.environ.items() if key.startswith("AMARANTH_")}
+    for key in hidden:
+        del os.environ[key]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

