@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -59,6 +59,15 @@ _COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
 }
 
 
+def _expose(m: Module, name: str, edge: Any) -> None:
+    """Give an edge names that survive into the Verilog: ``NAME_word``, ``NAME_valid`` and ``NAME_ready``.
+
+    Benches compare there, and people look there first. `rtl_gen.verilog` drops the attribute once the names are kept.
+    """
+    for what, value in (("word", edge.payload.as_value()), ("valid", edge.valid), ("ready", edge.ready)):
+        m.d.comb += Signal(value.shape(), name=f"{name}_{what}", attrs={"keep": 1}).eq(value)
+
+
 class Accelerator(wiring.Component):
     """A whole network: images in, logits and classes out.
 
@@ -102,5 +111,6 @@ class Accelerator(wiring.Component):
             label(unit, block.name)
             wiring.connect(m, source, unit.i)
             source = unit.o
+            _expose(m, block.name, unit.o)
         wiring.connect(m, source, wiring.flipped(self.o))
         return m

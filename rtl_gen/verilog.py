@@ -21,6 +21,7 @@ _MODULE = re.compile(r"^((?:\(\*.*?\*\)\n)*)module (\w+) *(\(.*?^endmodule\n)", 
 
 _DROPPED = (
     "generator",
+    "keep",
     "top",
     "src",
     "full_case",
