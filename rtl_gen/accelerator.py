@@ -64,7 +64,11 @@ def _expose(m: Module, name: str, edge: Any) -> None:
 
     Benches compare there, and people look there first. `rtl_gen.verilog` drops the attribute once the names are kept.
     """
-    for what, value in (("word", edge.payload.as_value()), ("valid", edge.valid), ("ready", edge.ready)):
+    for what, value in (
+        ("word", edge.payload.as_value()),
+        ("valid", edge.valid),
+        ("ready", edge.ready),
+    ):
         m.d.comb += Signal(value.shape(), name=f"{name}_{what}", attrs={"keep": 1}).eq(value)
 
 

@@ -67,7 +67,12 @@ class _Shell(wiring.Component):
                 into = item.into != (what == "ready")
                 self._map.append((item, what, name))
                 self.ports.append(
-                    Port(name, "input" if into else "output", padded, f"{item.name}: {what}, {width} bits")
+                    Port(
+                        name,
+                        "input" if into else "output",
+                        padded,
+                        f"{item.name}: {what}, {width} bits",
+                    )
                 )
         super().__init__(
             {p.name: In(p.width) if p.direction == "input" else Out(p.width) for p in self._own()}
@@ -138,7 +143,13 @@ class AxiStreamShell(_Shell):
         Its members are streams.
     """
 
-    _FIELDS = {"data": "tdata", "last": "tlast", "index": "tuser", "valid": "tvalid", "ready": "tready"}
+    _FIELDS = {
+        "data": "tdata",
+        "last": "tlast",
+        "index": "tuser",
+        "valid": "tvalid",
+        "ready": "tready",
+    }
 
     def _clock_ports(self) -> tuple[Port, ...]:
         return (

@@ -1,0 +1,342 @@
+"""A generated accelerator compiled by Verilator into a program that streams frames at a million clocks a second."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bnnhw.errors import CheckFailed, ToolMissing
+from bnnhw.plan import ArgmaxPlan, Block, Plan
+from rtl_gen.tools import find_program, run_tool, verilator
+
+__all__ = ["CompiledAccelerator", "Recording", "compile_accelerator"]
+
+_HARNESS = Path(__file__).with_name("harness.cpp")
+_FLAGS = (
+    "--cc",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--no-timing",
+    "-Wno-fatal",
+    "-Wno-lint",
+    "-Wno-style",
+)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What went over the edges.
+
+    Parameters
+    ----------
+    words : dict of str to array of uint64, shape (words, n)
+        Every word that left a block, by the block's name, least significant 64 bits first; `last` is the highest bit used.
+    ends : array of int
+        Clock at which each frame's answer was complete.
+    clocks : int
+        Clocks until the last answer.
+    """
+
+    words: dict[str, np.ndarray]
+    ends: np.ndarray
+    clocks: int
+
+
+def word_bits(block: Block) -> int:
+    """Width of a word that leaves `block`, `last` included."""
+    if isinstance(block, ArgmaxPlan):
+        return block.bits_out + block.index_bits + 1
+    return block.lanes_out * block.bits_out + 1
+
+
+def _mangled(name: str) -> str:
+    # Verilator writes a double underscore as one that C++ does not reserve.
+    return name.replace("__", "___05F")
+
+
+def _edges_header(plan: Plan) -> str:
+    """The part of the program that knows the accelerator's names."""
+    first = plan.blocks[0]
+    cases = []
+    for index, block in enumerate(plan.blocks):
+        path = f"top->rootp->{_mangled(plan.name)}__DOT__core__DOT__{_mangled(block.name)}"
+        cases.append(
+            f"case {index}: valid = {path}_valid; ready = {path}_ready; put(word, {path}_word, {word_bits(block)}); return;"
+        )
+    width = first.lanes_in * first.bits_in
+    return f"""#include <memory>
+#include "Vtop.h"
+#include "Vtop___024root.h"
+#include "verilated.h"
+constexpr size_t EDGES = {len(plan.blocks)};
+constexpr size_t INPUT_WORDS = {-(-width // 64)};
+template <class T> void put(std::vector<uint64_t>& to, const T& from, size_t) {{ to.assign(1, from); }}
+template <std::size_t N> void put(std::vector<uint64_t>& to, const VlWide<N>& from, size_t bits) {{
+    to.assign((bits + 63) / 64, 0);
+    for (size_t k = 0; k < N && k / 2 < to.size(); k++) to[k / 2] |= uint64_t(from[k]) << (k % 2 * 32);
+}}
+template <class T> void set(T& to, const uint64_t* from) {{ to = T(*from); }}
+template <std::size_t N> void set(VlWide<N>& to, const uint64_t* from) {{
+    for (size_t k = 0; k < N; k++) to[k] = uint32_t(from[k / 2] >> (k % 2 * 32));
+}}
+struct Model {{
+    std::unique_ptr<VerilatedContext> context{{new VerilatedContext}};
+    std::unique_ptr<Vtop> top{{new Vtop{{context.get()}}}};
+    void clock(bool level) {{ top->clk = level; }}
+    void reset(bool level) {{ top->rst = level; }}
+    void settle() {{ top->eval(); }}
+    void cycle() {{ top->clk = 1; top->eval(); top->clk = 0; top->eval(); }}
+    void offer(bool valid, const uint64_t* word, bool last) {{
+        top->i_valid = valid;
+        top->i_last = last;
+        if (word) set(top->i_data, word);
+    }}
+    void accept(bool ready) {{ top->o_ready = ready; }}
+    bool taken() {{ return top->i_ready; }}
+    bool ends() {{ return top->o_last; }}
+    void look(size_t edge, bool& valid, bool& ready, std::vector<uint64_t>& word) {{
+        switch (edge) {{
+        {" ".join(cases)}
+        }}
+    }}
+}};
+"""
+
+
+def _public(plan: Plan) -> str:
+    lines = ["`verilator_config"]
+    for block in plan.blocks:
+        lines += [
+            f'public_flat_rd -module "{plan.name}_core" -var "{block.name}_{what}"'
+            for what in ("valid", "ready", "word")
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def cache_folder() -> Path:
+    """Where compiled accelerators are kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "bnnhw" / "compiled"
+
+
+class CompiledAccelerator:
+    """A program that simulates one accelerator.
+
+    Parameters
+    ----------
+    plan : Plan
+    program : Path
+    """
+
+    def __init__(self, plan: Plan, program: Path) -> None:
+        self.plan = plan
+        self.program = program
+
+    def run(
+        self,
+        codes: np.ndarray,
+        *,
+        stall_in: int = 0,
+        stall_out: int = 0,
+        seed: int = 1,
+        progress: Callable[[int], None] | None = None,
+        limit: float = 3600.0,
+    ) -> Recording:
+        """Stream frames through the accelerator and record every edge.
+
+        Parameters
+        ----------
+        codes : array of int, shape (frames, elements)
+            Codes of the input edge.
+        stall_in, stall_out : int
+            Percentage of clocks in which the source or the sink waits.
+        seed : int
+            Of the stalls.
+        progress : callable or None
+            Called with the number of answered frames now and then.
+        limit : float
+            Seconds after which the program is stopped.
+
+        Raises
+        ------
+        CheckFailed
+            If nothing moves for too long or a stream takes an offer back.
+        """
+        first = self.plan.blocks[0]
+        words = pack_frames(codes, first.lanes_in, first.bits_in)
+        # The slowest block may be silent for a whole image; twice that and the stalls are ample.
+        idle = 40 * (self.plan.cycles + 1000)
+        head = [
+            len(codes),
+            first.words_in,
+            stall_in,
+            stall_out,
+            seed,
+            idle,
+            max(1, len(codes) // 50),
+            0,
+        ]
+        data = np.array(head, "<u8").tobytes() + words.astype("<u8").tobytes()
+        with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as sink:
+            source.write(data)
+            source.seek(0)
+            process = subprocess.Popen(
+                [self.program], stdin=source, stdout=sink, stderr=subprocess.PIPE, text=True
+            )
+            complaint = self._follow(process, progress, limit)
+            sink.seek(0)
+            answer = np.frombuffer(sink.read(), "<u8")
+        if process.returncode:
+            raise CheckFailed(
+                f"The simulated accelerator '{self.plan.name}' stopped with status {process.returncode}: {complaint}.",
+                "This is a defect of the generated hardware; please report it with the model and the folding.",
+            )
+        return self._parse(answer, len(codes))
+
+    @staticmethod
+    def _follow(
+        process: "subprocess.Popen[str]", progress: Callable[[int], None] | None, limit: float
+    ) -> str:
+        import threading
+
+        watchdog = threading.Timer(limit, process.kill)
+        watchdog.start()
+        complaint = f"no answer in {limit:g} s"
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if line.strip().isdigit():
+                    if progress:
+                        progress(int(line))
+                else:
+                    complaint = line.strip()
+            process.wait()
+        finally:
+            watchdog.cancel()
+            process.kill()
+            process.wait()
+        return complaint
+
+    def _parse(self, answer: np.ndarray, frames: int) -> Recording:
+        at, words = 0, {}
+        for block in self.plan.blocks:
+            width = -(-word_bits(block) // 64)
+            count = int(answer[at])
+            words[block.name] = answer[at + 1 : at + 1 + count].reshape(-1, width)
+            at += 1 + count
+        ends = answer[at : at + frames].astype(np.int64)
+        return Recording(words, ends, int(answer[at + frames]))
+
+
+def pack_frames(codes: np.ndarray, lanes: int, bits: int) -> np.ndarray:
+    """Cut frames into words: shape (frames, elements) → (frames * words, 64-bit words of a word)."""
+    frames, elements = codes.shape
+    words = -(-elements // lanes)
+    padded = np.zeros((frames, words * lanes), np.uint64)
+    padded[:, :elements] = codes
+    spread = (padded[..., None] >> np.arange(bits, dtype=np.uint64)) & np.uint64(1)
+    flat = spread.reshape(frames * words, lanes * bits).astype(np.uint8)
+    wide = -(-lanes * bits // 64) * 64
+    flat = np.pad(flat, ((0, 0), (0, wide - lanes * bits)))
+    return np.packbits(flat, axis=1, bitorder="little").view("<u8")
+
+
+def compile_accelerator(
+    plan: Plan, verilog: str, *, progress: Callable[[str], None] | None = None
+) -> CompiledAccelerator:
+    """Compile the Verilog of an accelerator with plain port names, or find it compiled.
+
+    Raises
+    ------
+    ToolMissing
+        If Verilator or a C++ compiler is missing.
+    ToolFailed
+        If one of them refuses its input.
+    """
+    tool = verilator()
+    compiler = find_program("g++") or find_program("clang++") or find_program("c++")
+    if compiler is None:
+        raise ToolMissing(
+            "No C++ compiler was found.",
+            "Install one: apt-get install g++, or your system's equivalent.",
+        )
+    header, public = _edges_header(plan), _public(plan)
+    state = "\0".join((verilog, header, public, _HARNESS.read_text(), tool.version, str(compiler)))
+    folder = cache_folder() / hashlib.sha256(state.encode()).hexdigest()[:32]
+    program = folder / "simulator"
+    if program.exists():
+        return CompiledAccelerator(plan, program)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch_name:
+        scratch = Path(scratch_name)
+        for name, text in (("top.v", verilog), ("edges.h", header), ("public.vlt", public)):
+            (scratch / name).write_text(text)
+        shutil.copy(_HARNESS, scratch / "harness.cpp")
+        if progress:
+            progress("Verilator translates the Verilog to C++")
+        environment = {**os.environ, **tool.env}
+        run_tool(
+            [tool.binary, *_FLAGS, "--prefix", "Vtop", "--top-module", plan.name, "--Mdir", "obj", "public.vlt", "top.v"],
+            cwd=scratch, env=environment,
+        )  # fmt: skip
+        if progress:
+            progress("the C++ compiler builds the simulator (10 to 60 s the first time)")
+        _build(scratch, compiler, _include_folder(tool.root, scratch, tool.binary, environment))
+        keep = folder.parent / f"{scratch.name}.done"
+        keep.mkdir()
+        shutil.move(scratch / "simulator", keep / "simulator")
+        try:
+            keep.rename(folder)
+        except OSError:  # Somebody else was faster with the same program.
+            shutil.rmtree(keep)
+    return CompiledAccelerator(plan, program)
+
+
+def _include_folder(
+    root: Path | None, scratch: Path, binary: Path, environment: dict[str, str]
+) -> Path:
+    if root is None:
+        root = Path(
+            run_tool(
+                [binary, "--getenv", "VERILATOR_ROOT"], cwd=scratch, env=environment
+            ).output.strip()
+        )
+    return root / "include"
+
+
+def _build(scratch: Path, compiler: Path, include: Path) -> None:
+    """Compile on two cores and link."""
+    sources = [*sorted((scratch / "obj").glob("*.cpp")), scratch / "harness.cpp"]
+    sources += [include / "verilated.cpp", include / "verilated_threads.cpp"]
+    flags = [
+        "-std=gnu++17",
+        "-O2",
+        "-w",
+        "-I",
+        scratch / "obj",
+        "-I",
+        scratch,
+        "-I",
+        include,
+        "-I",
+        include / "vltstd",
+    ]
+
+    def compile_one(source: Path) -> Path:
+        target = scratch / f"{source.stem}.o"
+        run_tool([compiler, *flags, "-c", source, "-o", target], cwd=scratch, limit=1800)
+        return target
+
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(compile_one, sources))
+    run_tool([compiler, "-o", "simulator", *objects, "-pthread", "-latomic"], cwd=scratch)
