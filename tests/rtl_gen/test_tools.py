@@ -250,6 +250,17 @@ def test_verilator_of_the_system(only_here: Path) -> None:
     assert (found.version, found.root) == ("5.040", None)
 
 
+def test_verilator_in_a_path_with_a_blank_wrong(
+    only_here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = only_here / "my tools"
+    folder.mkdir()
+    program(folder, "verilator", "Verilator 5.040 2025-08-30 rev v5.040")
+    monkeypatch.setattr(search, "search_path", lambda: str(folder))
+    with pytest.raises(ToolMissing, match="a blank in its path: .*/my tools/verilator\n.*Move"):
+        tools.verilator()
+
+
 def test_verilator_twice_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(find_verilator, "python_package", lambda _name: "5.50.0")
     with pytest.raises(ToolMissing, match="are both installed and share one folder"):
