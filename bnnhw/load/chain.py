@@ -50,12 +50,22 @@ class Chain:
         """Add the input with a table of bits."""
         return self._add(Input("image", (), shape, BIPOLAR, lut))
 
+    def image(self, shape: tuple[int, ...], lut: npt.NDArray[np.int64]) -> str | None:
+        """Add the flattened input once; None if it is there with another table."""
+        if not self.nodes:
+            return self.flat(self.input(shape, lut))
+        first = self.nodes[0]
+        assert isinstance(first, Input) and first.lut is not None
+        known = np.array_equal(first.lut, lut)
+        return self.flat("image") if known else None
+
     def flat(self, source: str) -> str:
-        """Add a Flatten, unless `source` is flat already."""
+        """Add the Flatten behind the input, unless that is flat already."""
         if len(self.edges[source].shape) == 1:
             return source
-        number = self._count(Flatten)
-        return self._add(Flatten("flat" if number == 1 else f"flat{number}", (source,)))
+        if "flat" not in self.edges:
+            self._add(Flatten("flat", (source,)))
+        return "flat"
 
     def dense(self, source: str, weight: npt.NDArray[Any]) -> str:
         """Add a Dense with weight bits of shape (rows, columns)."""

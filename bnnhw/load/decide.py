@@ -95,8 +95,8 @@ def _pair(
 
 
 def _solved(bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    # Difference constraints: shortest paths (Bellman-Ford) give integers, or a negative circle shows
-    # that there are none. Starting at zero finds zero itself where that is a solution.
+    # Difference constraints: shortest paths (Bellman-Ford) give integers, or a negative circle
+    # shows that there are none. Starting at zero finds zero itself where that is a solution.
     offset = np.zeros(len(bounds), np.int64)
     for _ in range(len(bounds) + 1):
         shorter = (offset[:, None] + bounds).min(axis=0)

@@ -1,8 +1,6 @@
 """Networks and data that several tests of `bnnhw` share."""
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,16 +8,6 @@ import pytest
 from bnnhw.graph import BIPOLAR, Argmax, Dense, Flatten, Graph, Grid, Input, Node, Threshold
 
 MakeGraph = Callable[..., Graph]
-
-
-@pytest.fixture(scope="session")
-def models() -> Path:
-    """Give the folder of trained networks, real images and expected results."""
-    beside = Path(__file__).parents[3] / "shared" / "models"
-    path = Path(os.environ.get("BNNHW_MODELS", beside))
-    if not (path / "networks").is_dir():
-        pytest.skip(f"no trained networks in {path}; set BNNHW_MODELS to their folder")
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,282 @@
+"""QONNX files: the graph of a file is interpreted once, with tensors known only in their form."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import prod
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import UsageError
+from ..graph import Graph
+from ..names import printable
+from . import qonnx_layers as layers
+from . import qonnx_math as maths
+from . import qonnx_shapes as shapes
+from .chain import Chain, graph_name
+from .decide import Undecidable, class_offsets
+from .onnx_file import FLOAT, OnnxFile, OnnxNode, read_onnx
+from .pixels import pixel_table
+from .qonnx_values import Affine, Const, Decision, Pixels, Site, Value
+
+__all__ = ["load_qonnx"]
+
+_PIXELS_CAP = 1 << 26
+_QUANTISERS = {"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"}
+_EPSILON = float(np.float32(1e-5))
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How one operator is read.
+
+    Parameters
+    ----------
+    run : callable
+        Handler; gets the site, the attributes and the inputs.
+    inputs : tuple of int
+        Least and largest number of inputs.
+    attributes : mapping of str to (type, default)
+        Those that the handler reads.
+    fixed : mapping of str to tuple
+        Those that change nothing with these values, and are refused with others.
+    ignored : tuple of str
+        Those that say nothing about inference.
+    outputs : int
+        Largest number of outputs.
+    """
+
+    run: Callable[..., Any]
+    inputs: tuple[int, int]
+    attributes: Mapping[str, tuple[type, Any]] = field(default_factory=dict)
+    fixed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    outputs: int = 1
+
+
+_ONNX: dict[str, _Rule] = {
+    "Add": _Rule(maths.add, (2, 2)),
+    "ArgMax": _Rule(
+        layers.argmax,
+        (1, 1),
+        {"axis": (int, 0)},
+        {"keepdims": (0, 1), "select_last_index": (0,)},
+    ),
+    "BatchNormalization": _Rule(
+        maths.batch_normalization,
+        (5, 5),
+        {"epsilon": (float, _EPSILON)},
+        {"training_mode": (0,), "spatial": (1,)},
+        ("momentum",),
+    ),
+    "Concat": _Rule(shapes.concat, (1, 16), {"axis": (int, 0)}),
+    "Constant": _Rule(
+        shapes.constant,
+        (0, 0),
+        {
+            "value": (np.ndarray, None),
+            "value_float": (float, None),
+            "value_int": (int, None),
+            "value_floats": (tuple, None),
+            "value_ints": (tuple, None),
+        },
+    ),
+    "Div": _Rule(maths.div, (2, 2)),
+    "Flatten": _Rule(shapes.flatten, (1, 1), {"axis": (int, 1)}),
+    "Gather": _Rule(shapes.gather, (2, 2), {"axis": (int, 0)}),
+    "Gemm": _Rule(
+        layers.gemm,
+        (2, 3),
+        {"alpha": (float, 1.0), "beta": (float, 1.0), "transB": (int, 0)},
+        {"transA": (0,)},
+    ),
+    "Identity": _Rule(shapes.identity, (1, 1)),
+    "MatMul": _Rule(layers.matmul, (2, 2)),
+    "Mul": _Rule(maths.mul, (2, 2)),
+    "Pow": _Rule(maths.power, (2, 2)),
+    "Reshape": _Rule(shapes.reshape, (2, 2), {"allowzero": (int, 0)}),
+    "Shape": _Rule(shapes.shape_of, (1, 1), {}, {"start": (0,)}),
+    "Sign": _Rule(layers.sign, (1, 1)),
+    "Sqrt": _Rule(maths.sqrt, (1, 1)),
+    "Squeeze": _Rule(shapes.squeeze, (1, 2), {"axes": (tuple, None)}),
+    "Sub": _Rule(maths.sub, (2, 2)),
+    "TopK": _Rule(
+        layers.top_k, (2, 2), {"axis": (int, -1)}, {"largest": (1,), "sorted": (0, 1)}, outputs=2
+    ),
+    "Transpose": _Rule(shapes.transpose, (1, 1), {"perm": (tuple, None)}),
+    "Unsqueeze": _Rule(shapes.unsqueeze, (1, 2), {"axes": (tuple, None)}),
+}
+
+_CUSTOM: dict[str, _Rule] = {
+    "BipolarQuant": _Rule(layers.bipolar_quant, (2, 2)),
+    "MultiThreshold": _Rule(
+        layers.multi_threshold,
+        (2, 2),
+        {"out_scale": (float, 1.0), "out_bias": (float, 0.0), "out_dtype": (str, "")},
+        {"data_layout": ("NCHW", "NC")},
+    ),
+    "Quant": _Rule(
+        layers.quant,
+        (4, 4),
+        {"signed": (int, 1), "narrow": (int, 0), "rounding_mode": (str, "ROUND")},
+    ),
+}
+
+
+def load_qonnx(path: Path, *, name: str | None = None, pixel: str = "auto") -> Graph:
+    """Load a fully connected network with 1-bit weights and activations from a QONNX file.
+
+    Parameters
+    ----------
+    path : Path
+    name : str or None
+        Name of the graph; by default that of the file, made safe.
+    pixel : str
+        What the model expects for an 8-bit pixel p: "unit" (p / 255 as a 32-bit float, what
+        torchvision's ToTensor gives), "byte" (p), or "auto": the metadata property
+        ``bnnhw.pixel_scale`` if there is one, else "byte" if the first operation divides by
+        255, else "unit".
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, or holds what is not supported; the message names the node.
+    ToolMissing
+        If the `onnx` package is not installed.
+    """
+    file = read_onnx(path)
+    reader = _Interpreter(file, pixel)
+    return reader.graph(name or graph_name(path.stem))
+
+
+class _Interpreter:
+    """Runs the nodes of one file over tensors that are known only in their form."""
+
+    def __init__(self, file: OnnxFile, pixel: str) -> None:
+        self._file = file
+        self._chain = Chain()
+        self._live = _live(file)
+        self._values: dict[str, Value | None] = {
+            tensor: Const(array) for tensor, array in file.initializers.items()
+        }
+        table, self._pixel = pixel_table(file, self._live, pixel)
+        self._values |= self._input(table)
+
+    def _fail(self, what: str, todo: str = "Change the model and export it again.") -> NoReturn:
+        raise UsageError(f"'{self._file.path}': {what}.", todo)
+
+    def _input(self, table: tuple[Fraction, ...]) -> dict[str, Value]:
+        read = {name for node in self._live for name in node.inputs}
+        found = [name for name in self._file.inputs if name in read]
+        if len(found) != 1:
+            self._fail(f"{len(found)} of its inputs lead to its output instead of one")
+        kind, shape = self._file.inputs[found[0]]
+        what = f"its input '{printable(found[0])}'"
+        if kind != FLOAT:
+            self._fail(f"{what} has the element type {kind} instead of 32-bit floats")
+        image = tuple(extent for extent in shape[1:] if extent is not None and extent > 0)
+        if not 2 <= len(shape) <= 4 or len(image) != len(shape) - 1 or prod(image) > _PIXELS_CAP:
+            self._fail(f"{what} has the shape {shape} instead of one image of known size")
+        if shape[0] not in (None, 0, 1):
+            self._fail(
+                f"{what} holds {shape[0]} images at once",
+                "Export the model with a batch size of 1.",
+            )
+        return {found[0]: Pixels(table, image, (1, *image))}
+
+    def graph(self, name: str) -> Graph:
+        """Interpret every node that leads to the output, and close the graph."""
+        for node in self._live:
+            self._run(node)
+        if len(self._file.outputs) != 1:
+            self._fail(f"it has {len(self._file.outputs)} outputs instead of one")
+        result = self._values.get(self._file.outputs[0])
+        scores = result.scores if isinstance(result, Decision) else result
+        if not isinstance(scores, Affine):
+            self._fail("its output is neither scores nor a class that layers have made")
+        scale, bias = list(scores.scale), list(scores.offset)
+        try:
+            offset = class_offsets(self._chain.grid(scores.edge), scale, bias)
+        except Undecidable as error:
+            self._fail(
+                f"its class cannot be decided in integers: {error}",
+                "Leave out the scale of the last layer, or give all classes the same.",
+            )
+        meta = {"format": "onnx", "producer": self._file.producer, "pixel": self._pixel}
+        meta |= {printable(key): _clean(value) for key, value in self._file.props.items()}
+        return self._chain.graph(name, scores.edge, offset, (scale, bias), meta)
+
+    def _run(self, node: OnnxNode) -> None:
+        site = Site(str(self._file.path), node, self._chain)
+        rule = _rule(site)
+        attributes = _attributes(site, rule)
+        inputs = [self._read(site, tensor) for tensor in node.inputs]
+        while inputs and inputs[-1] is None:
+            inputs.pop()
+        if not rule.inputs[0] <= len(inputs) <= rule.inputs[1]:
+            site.fail(f"has {len(inputs)} inputs; it needs {rule.inputs[0]} to {rule.inputs[1]}")
+        results = rule.run(site, attributes, *inputs)
+        if not isinstance(results, tuple):
+            results = (results,)
+        names = [tensor for tensor in node.outputs if tensor]
+        if not names or len(node.outputs) > rule.outputs:
+            site.fail(f"has {len(names)} outputs; {rule.outputs} are supported")
+        for tensor, value in zip(node.outputs, results, strict=False):
+            if tensor and tensor in self._values:
+                site.fail(f"gives the tensor '{printable(tensor)}' a second value")
+            self._values[tensor] = value
+
+    def _read(self, site: Site, tensor: str) -> Value | None:
+        if not tensor:
+            return None
+        if tensor not in self._values:
+            site.fail(f"reads '{printable(tensor)}', which nothing before it gives")
+        return self._values[tensor]
+
+
+def _live(file: OnnxFile) -> list[OnnxNode]:
+    """Give the nodes that the outputs depend on; others may be of any kind."""
+    wanted = set(file.outputs)
+    found = []
+    for node in reversed(file.nodes):
+        if wanted.intersection(filter(None, node.outputs)):
+            wanted.update(node.inputs)
+            found.append(node)
+    return found[::-1]
+
+
+def _rule(site: Site) -> _Rule:
+    node = site.node
+    if node.domain == "" and node.op in _ONNX:
+        return _ONNX[node.op]
+    if node.domain in _QUANTISERS and node.op in _CUSTOM:
+        return _CUSTOM[node.op]
+    domain = printable(node.domain or "ai.onnx")
+    site.fail(
+        f"is an operator of the domain '{domain}' that is not supported",
+        "Fully connected networks with 1-bit inputs, weights and activations are supported.",
+    )
+
+
+def _attributes(site: Site, rule: _Rule) -> dict[str, Any]:
+    result = {name: default for name, (_, default) in rule.attributes.items()}
+    for name, value in site.node.attributes.items():
+        if name in rule.attributes:
+            kind = rule.attributes[name][0]
+            if not isinstance(value, kind):
+                site.fail(f"has the attribute '{name}' of the wrong type")
+            result[name] = value
+        elif name in rule.fixed:
+            if not isinstance(value, int | str) or value not in rule.fixed[name]:
+                shown = printable(repr(value))
+                site.fail(f"has the attribute {name} = {shown}, which is not supported")
+        elif name not in rule.ignored:
+            site.fail(f"has the attribute '{printable(name)}', which is not supported")
+    return result
+
+
+def _clean(text: str) -> str:
+    kept = all(character.isprintable() or character == "\n" for character in text)
+    return text if kept and len(text) <= 4096 else printable(text)
