@@ -1,6 +1,6 @@
 """Which requests are under way, which were lost and which are answered: bookkeeping without a line."""
 
-from collections import deque
+import heapq
 
 __all__ = ["Window"]
 
@@ -25,7 +25,7 @@ class Window:
         self._attempts = attempts
         self._replies: list[bytes | None] = [None] * count
         self._failures = [0] * count
-        self._waiting = deque(range(count))
+        self._waiting = list(range(count))
         # Sequence to index, oldest first; older sequences may still be answered late.
         self._flight: dict[int, int] = {}
         self._late: dict[int, int] = {}
@@ -49,7 +49,7 @@ class Window:
         room = self._credits - len(self._flight)
         chosen = []
         while self._waiting and len(chosen) < room:
-            index = self._waiting.popleft()
+            index = heapq.heappop(self._waiting)
             if self._replies[index] is None:
                 chosen.append(index)
         return chosen
@@ -90,7 +90,7 @@ class Window:
         """Give up waiting for everything under way; return a request that failed for good, if one did."""
         self._hold = False
         blamed = [index for index in self._flight.values() if self._replies[index] is None]
-        for sequence in reversed(list(self._flight)):
+        for sequence in list(self._flight):
             self._lost(sequence)
         # Where the board refused everything, nothing is under way, and still it must end.
         for index in blamed or list(self._waiting)[:1]:
@@ -103,4 +103,4 @@ class Window:
         index = self._flight.pop(sequence)
         if self._replies[index] is None:
             self._late[sequence] = index
-            self._waiting.appendleft(index)
+            heapq.heappush(self._waiting, index)

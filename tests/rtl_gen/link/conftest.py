@@ -1,0 +1,137 @@
+"""A simulated board: `HostLink` with a stub accelerator, whose line is the driver's transport."""
+
+from collections import deque
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+from rtl_gen.link import HostLink
+from rtl_gen.streams import port
+
+
+class Summer(wiring.Component):
+    """Stands in for an accelerator: answers each frame with its first byte and the sum of all of it, modulo 256."""
+
+    def __init__(self, *, pause=0):
+        self.pause = pause
+        super().__init__({"i": In(port(1, 8)), "o": Out(port(1, 8))})
+
+    def elaborate(self, platform):
+        m = Module()
+        head, total, started, wait = Signal(8), Signal(8), Signal(), Signal(range(self.pause + 1))
+        byte = self.i.payload.data[0]
+        with m.FSM():
+            with m.State("TAKE"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    with m.If(~started):
+                        m.d.sync += head.eq(byte)
+                    m.d.sync += [started.eq(~self.i.payload.last), total.eq(total + byte)]
+                    with m.If(self.i.payload.last):
+                        m.d.sync += wait.eq(self.pause)
+                        m.next = "WAIT"
+            with m.State("WAIT"):
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
+                    m.next = "FIRST"
+            with m.State("FIRST"):
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.data[0].eq(head)]
+                with m.If(self.o.ready):
+                    m.next = "TOTAL"
+            with m.State("TOTAL"):
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.data[0].eq(total)]
+                m.d.comb += self.o.payload.last.eq(1)
+                with m.If(self.o.ready):
+                    m.d.sync += total.eq(0)
+                    m.next = "TAKE"
+        return m
+
+
+def summed(payload):
+    """What `Summer` answers."""
+    return bytes([payload[0], sum(payload) % 256])
+
+
+class SimulatedLine:
+    """A `Transport` whose reads advance the simulation: no threads, and time-outs are numbers of cycles."""
+
+    def __init__(self, *, divisor=4, frame_bytes=6, credits=2, pause=0, stuck=False):
+        # The longest that a board with everything at hand says nothing.
+        self.divisor, self.silence = divisor, 60 * divisor + 2 * pause + 400
+        self.to_board, self.from_board = deque(), bytearray()
+        self.corrupt = lambda data: data
+        self.closed = False
+        self.link = HostLink(
+            divisor=divisor,
+            frame_bytes=frame_bytes,
+            answer_bytes=2,
+            classes=1,
+            identity=bytes(range(32)),
+            clock_hz=12_000_000,
+            credits=credits,
+        )
+        self.accelerator = Summer(pause=pause)
+        m = Module()
+        m.submodules.link = self.link
+        m.submodules.accelerator = self.accelerator
+        if not stuck:
+            wiring.connect(m, self.link.o, self.accelerator.i)
+        wiring.connect(m, self.accelerator.o, self.link.i)
+        self.simulator = Simulator(m)
+        self.simulator.add_clock(1e-6)
+        self.simulator.add_testbench(self._drive, background=True)
+        self.simulator.add_testbench(self._listen, background=True)
+        self.time = 0.0
+
+    async def _drive(self, ctx):
+        while True:
+            if not self.to_board:
+                await ctx.tick()
+                continue
+            byte = self.to_board.popleft()
+            for level in [0, *((byte >> k) & 1 for k in range(8)), 1]:
+                ctx.set(self.link.rx, level)
+                for _ in range(self.divisor):
+                    await ctx.tick()
+
+    async def _listen(self, ctx):
+        while True:
+            *_, level = await ctx.tick().sample(self.link.tx)
+            if level:
+                continue
+            for _ in range(self.divisor // 2):
+                await ctx.tick()
+            byte = 0
+            for place in range(9):
+                for _ in range(self.divisor):
+                    *_, level = await ctx.tick().sample(self.link.tx)
+                byte |= level << place
+            assert byte & 0x100, "the board sent a byte without a stop bit"
+            self.from_board.append(byte & 0xFF)
+
+    def advance(self, cycles):
+        self.time += cycles * 1e-6
+        self.simulator.run_until(self.time)
+
+    def write(self, data):
+        self.to_board.extend(self.corrupt(data))
+
+    def read(self, timeout):
+        quiet = 0
+        while not self.from_board and quiet < self.silence:
+            quiet = 0 if self.to_board else quiet + 50
+            self.advance(50)
+        data = bytes(self.from_board)
+        self.from_board.clear()
+        return data
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def simulated_line():
+    return SimulatedLine

@@ -1,0 +1,159 @@
+import random
+
+import pytest
+from cobs import cobs
+
+from bnnhw.link import Frame, Hello, Kind, encode
+from rtl_gen.link import ReplySender, ResultBytes
+from sim.bench import exercise, run
+from sim.streams import STALLS, frame
+
+HELLO = Hello(bytes(range(100, 132)), 98, 21, 10, 12_000_000, 4)
+STATUS = 0x04_03_02_01
+
+
+def raw(kind, sequence, payload):
+    """Bytes of a frame before stuffing, from the host's own encoder."""
+    return list(cobs.decode(encode(Frame(kind, sequence, payload))[:-1]))
+
+
+def sender(status=STATUS):
+    dut = ReplySender(hello=HELLO)
+
+    async def hold(ctx):
+        ctx.set(dut.status, status)
+
+    return dut, hold
+
+
+def words(raws):
+    return [word for some in raws for word in frame(list(some), 1)]
+
+
+@pytest.mark.parametrize("stalls", STALLS)
+def test_answers_carry_their_sequence(stalls):
+    dice = random.Random(2)
+    answers = [dice.randbytes(n) for n in (1, 2, 21, 5)]
+    numbers = [0, 255, 7, 8]
+    expected = [raw(Kind.RESULT, n, some) for n, some in zip(numbers, answers, strict=True)]
+    inputs = {"i": words(answers), "sequence": numbers, "control": []}
+    exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)}, stalls=stalls)
+
+
+@pytest.mark.parametrize("stalls", [0, 50, "toggle"])
+def test_hello_and_errors(stalls):
+    control = [{"code": 0, "sequence": 5}, {"code": 4, "sequence": 6}, {"code": 0, "sequence": 7}]
+    hello = HELLO.pack()
+    expected = [
+        raw(Kind.HELLO_REPLY, 5, hello),
+        raw(Kind.ERROR, 6, bytes([4, 6])),
+        raw(Kind.HELLO_REPLY, 7, hello),
+    ]
+    inputs = {"i": [], "sequence": [], "control": control}
+    exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)}, stalls=stalls)
+
+
+def test_hello_carries_the_status():
+    dut, hold = sender()
+    got = []
+
+    async def bench(ctx):
+        await hold(ctx)
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.control.valid, 1)
+        await ctx.tick()
+        ctx.set(dut.control.valid, 0)
+        last = 0
+        while not last:
+            *_, moved, byte, last = await ctx.tick().sample(
+                dut.o.valid, dut.o.payload.data[0], dut.o.payload.last & dut.o.valid
+            )
+            if moved:
+                got.append(byte)
+
+    run(dut, bench, deadline=200)
+    hello = Hello.unpack(bytes(got[3:-2]))
+    assert (hello.bad_frames, hello.line_errors, hello.queued) == (0x0201, 3, 4)
+    assert got == raw(Kind.HELLO_REPLY, 0, hello.pack())
+
+
+def test_control_goes_first_and_resets_cleanly():
+    inputs = {
+        "i": words([b"ab"]),
+        "sequence": [9],
+        "control": [{"code": 2, "sequence": 1}],
+    }
+    expected = [raw(Kind.ERROR, 1, bytes([2, 1])), raw(Kind.RESULT, 9, b"ab")]
+    for reset_after in (0, 3, 6, 11):
+        exercise(
+            ReplySender(hello=HELLO), inputs, {"o": words(expected)}, reset_after=reset_after
+        )
+
+
+def test_latency_and_pace():
+    inputs = {"i": words([b"abc"] * 3), "sequence": [1, 2, 3], "control": []}
+    expected = [raw(Kind.RESULT, n, b"abc") for n in (1, 2, 3)]
+    log = exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)})
+    assert log.moves["o"][0] - log.moves["sequence"][0] == 1
+    assert log.period == 3 + 3 + 2 + 1
+
+
+def test_bench_catches_a_crc_of_another_variant():
+    wrong = raw(Kind.RESULT, 1, b"ab")
+    wrong[-1] ^= 0x21
+    inputs = {"i": words([b"ab"]), "sequence": [1], "control": []}
+    with pytest.raises(AssertionError):
+        exercise(ReplySender(hello=HELLO), inputs, {"o": words([wrong])})
+
+
+def test_bench_catches_an_answer_without_end():
+    lost = words([b"ab"])
+    lost[-1]["last"] = 0
+    inputs = {"i": lost, "sequence": [1], "control": []}
+    with pytest.raises(TimeoutError):
+        exercise(
+            ReplySender(hello=HELLO), inputs, {"o": words([raw(Kind.RESULT, 1, b"ab")])},
+            deadline=200,
+        )
+
+
+def test_hello_wrong():
+    with pytest.raises(TypeError, match=r"^hello must be a Hello, not 5$"):
+        ReplySender(hello=5)
+    with pytest.raises(ValueError, match=r"^identity must be 32 bytes long, not 3$"):
+        ReplySender(hello=Hello(b"abc", 1, 1, 1, 1, 1))
+
+
+@pytest.mark.parametrize("stalls", STALLS)
+@pytest.mark.parametrize(("bits", "index_bits"), [(1, 1), (7, 4), (8, 8), (9, 4), (16, 10), (17, 9)])
+def test_result_bytes(bits, index_bits, stalls):
+    dice = random.Random(bits)
+    sent, expected = [], []
+    for classes in (1, 2, 10):
+        octets = b""
+        for k in range(classes):
+            code, index = dice.randrange(1 << bits), dice.randrange(1 << index_bits)
+            sent.append({"data": code, "index": index, "last": int(k == classes - 1)})
+            octets += code.to_bytes(-(-bits // 8), "little")
+        octets += index.to_bytes(-(-index_bits // 8), "little")
+        expected += frame(list(octets), 1)
+    dut = ResultBytes(bits=bits, index_bits=index_bits)
+    log = exercise(dut, {"i": sent}, {"o": expected}, stalls=stalls, reset_after=3)
+    if stalls == 0:
+        # One byte a cycle, and a word of one byte is taken in the cycle in which it comes.
+        assert log.moves["o"] == list(range(log.moves["o"][0], log.moves["o"][0] + len(expected)))
+        assert log.moves["i"][0] - log.moves["o"][0] >= -(-bits // 8) - 1
+
+
+def test_result_bytes_bench_catches_a_lost_last():
+    sent = [{"data": 1, "index": 0, "last": 0}, {"data": 2, "index": 1, "last": 0}]
+    with pytest.raises((AssertionError, TimeoutError)):
+        exercise(
+            ResultBytes(bits=8, index_bits=4), {"i": sent}, {"o": frame([1, 2, 1], 1)}, deadline=90
+        )
+
+
+@pytest.mark.parametrize("name", ["bits", "index_bits"])
+def test_result_bytes_wrong(name):
+    with pytest.raises(ValueError, match=rf"^{name} must be a positive integer, not 0$"):
+        ResultBytes(**{"bits": 8, "index_bits": 4, name: 0})
