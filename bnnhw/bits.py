@@ -1,6 +1,7 @@
 """Bit packing: the only file that knows how codes become words.
 
-Element 0 lies in the lowest bits of a word (LSB first), in Python ints for hardware and in `uint64` rows for the golden model.
+Element 0 lies in the lowest bits of a word (LSB first), in Python ints for hardware and in `uint64`
+rows for the golden model.
 """
 
 from collections.abc import Iterable, Sequence

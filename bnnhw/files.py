@@ -54,7 +54,9 @@ def read_capped(path: Path, cap: int = FILE_CAP) -> bytes:
 
 
 def read_npz(path: Path, sha256: str | None = None) -> dict[str, Any]:
-    """Read every array of an .npz file, without pickles and within caps that are checked before anything is unpacked.
+    """Read every array of an .npz file, without pickles and within caps.
+
+    The caps are checked before anything is unpacked.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Names that come from a file or a command line, made safe for Verilog, RTLIL, shells and file systems."""
+"""Names from files and command lines, made safe for Verilog, RTLIL, shells and file systems."""
 
 import re
 from collections.abc import Iterable
@@ -8,26 +8,30 @@ from .errors import UsageError
 __all__ = ["checked", "is_safe", "mapped", "printable"]
 
 _SAFE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-# Verilog-2005 reserved words (IEEE 1364-2005, annex B) and the SystemVerilog ones that simulators reserve as well.
+# Verilog-2005 reserved words (IEEE 1364-2005, annex B) and the SystemVerilog ones that simulators
+# reserve as well.
 _KEYWORDS = frozenset(
     """
-    always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam
-    design disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive endspecify endtable
-    endtask event for force forever fork function generate genvar highz0 highz1 if ifnone incdir include initial inout
-    input instance integer join large liblist library localparam macromodule medium module nand negedge nmos nor
-    noshowcancelled not notif0 notif1 or output parameter pmos posedge primitive pull0 pull1 pulldown pullup
-    pulsestyle_onevent pulsestyle_ondetect rcmos real realtime reg release repeat rnmos rpmos rtran rtranif0 rtranif1
-    scalared showcancelled signed small specify specparam strong0 strong1 supply0 supply1 table task time tran tranif0
-    tranif1 tri tri0 tri1 triand trior trireg unsigned use uwire vectored wait wand weak0 weak1 while wire wor xnor xor
-    accept_on alias always_comb always_ff always_latch assert assume before bind bins binsof bit break byte chandle
-    checker class clocking const constraint context continue cover covergroup coverpoint cross dist do endchecker
-    endclass endclocking endgroup endinterface endpackage endprogram endproperty endsequence enum expect export extends
-    extern final first_match foreach forkjoin global iff ignore_bins illegal_bins implements implies import inside int
-    interface intersect interconnect join_any join_none let local logic longint matches modport nettype new nexttime
-    null package packed priority program property protected pure rand randc randcase randsequence ref reject_on
-    restrict return sequence shortint shortreal soft solve static string strong struct super sync_accept_on
-    sync_reject_on tagged this throughout timeprecision timeunit type typedef union unique unique0 until untyped var
-    virtual void wait_order weak wildcard with within
+    always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign
+    default defparam design disable edge else end endcase endconfig endfunction endgenerate
+    endmodule endprimitive endspecify endtable endtask event for force forever fork function
+    generate genvar highz0 highz1 if ifnone incdir include initial inout input instance integer join
+    large liblist library localparam macromodule medium module nand negedge nmos nor noshowcancelled
+    not notif0 notif1 or output parameter pmos posedge primitive pull0 pull1 pulldown pullup
+    pulsestyle_onevent pulsestyle_ondetect rcmos real realtime reg release repeat rnmos rpmos rtran
+    rtranif0 rtranif1 scalared showcancelled signed small specify specparam strong0 strong1 supply0
+    supply1 table task time tran tranif0 tranif1 tri tri0 tri1 triand trior trireg unsigned use
+    uwire vectored wait wand weak0 weak1 while wire wor xnor xor accept_on alias always_comb
+    always_ff always_latch assert assume before bind bins binsof bit break byte chandle checker
+    class clocking const constraint context continue cover covergroup coverpoint cross dist do
+    endchecker endclass endclocking endgroup endinterface endpackage endprogram endproperty
+    endsequence enum expect export extends extern final first_match foreach forkjoin global iff
+    ignore_bins illegal_bins implements implies import inside int interface intersect interconnect
+    join_any join_none let local logic longint matches modport nettype new nexttime null package
+    packed priority program property protected pure rand randc randcase randsequence ref reject_on
+    restrict return sequence shortint shortreal soft solve static string strong struct super
+    sync_accept_on sync_reject_on tagged this throughout timeprecision timeunit type typedef union
+    unique unique0 until untyped var virtual void wait_order weak wildcard with within
     """.split()
 )
 
@@ -54,7 +58,8 @@ def checked(name: str, what: str = "name") -> str:
     if not is_safe(name):
         raise UsageError(
             f"The {what} '{printable(name)}' is not usable in Verilog and file names.",
-            "Use a letter or underscore, then up to 62 letters, digits or underscores, and no Verilog keyword.",
+            "Use a letter or underscore, then up to 62 letters, digits or underscores, and no "
+            "Verilog keyword.",
         )
     return name
 

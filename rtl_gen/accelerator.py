@@ -60,9 +60,10 @@ _COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
 
 
 def _expose(m: Module, name: str, edge: Any) -> None:
-    """Give an edge names that survive into the Verilog: ``NAME_word``, ``NAME_valid`` and ``NAME_ready``.
+    """Give an edge names that survive into the Verilog: ``NAME_word``, ``…_valid``, ``…_ready``.
 
-    Benches compare there, and people look there first. `rtl_gen.verilog` drops the attribute once the names are kept.
+    Benches compare there, and people look there first. `rtl_gen.verilog` drops the attribute once
+    the names are kept.
     """
     for what, value in (
         ("word", edge.payload.as_value()),
@@ -75,9 +76,10 @@ def _expose(m: Module, name: str, edge: Any) -> None:
 class Accelerator(wiring.Component):
     """A whole network: images in, logits and classes out.
 
-    At full rate one image leaves every ``plan.cycles`` clocks; consecutive images overlap without a bubble in the slowest
-    block. Back-pressure runs from end to end and loses nothing. Whatever arrives, each `last` on the input yields exactly
-    one answer: short frames are filled with 0, surplus words are dropped.
+    At full rate one image leaves every ``plan.cycles`` clocks; consecutive images overlap without a
+    bubble in the slowest block. Back-pressure runs from end to end and loses nothing. Whatever
+    arrives, each `last` on the input yields exactly one answer: short frames are filled with 0,
+    surplus words are dropped.
 
     Parameters
     ----------
@@ -88,7 +90,8 @@ class Accelerator(wiring.Component):
     i : stream of word(lanes, bits), in
         An image, element 0 first, ``plan.blocks[0].lanes_in`` elements a word; `last` ends it.
     o : stream of result(bits, index_bits), out
-        One word a class: the code of its logit and the best class so far; with `last` that is the answer.
+        One word a class: the code of its logit and the best class so far; with `last` that is the
+        answer.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -107,6 +110,7 @@ class Accelerator(wiring.Component):
         return self._plan
 
     def elaborate(self, platform: object) -> Module:
+        """Build the plan's blocks and join them in a row."""
         m = Module()
         source = wiring.flipped(self.i)
         for block in self._plan.blocks:

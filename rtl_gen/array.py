@@ -13,9 +13,9 @@ __all__ = ["PEArray"]
 class PEArray(wiring.Component):
     """Count matches of PE weight rows with one vector that comes in groups of SIMD bits.
 
-    Takes one activation word and one weight word together, each clock. After `folds` of them one word with a count for
-    each PE leaves, 2 clocks after the last one was taken (latency 2); the next vector follows without a bubble. A stalled
-    output stops the array; nothing is lost.
+    Takes one activation word and one weight word together, each clock. After `folds` of them one
+    word with a count for each PE leaves, 2 clocks after the last one was taken (latency 2); the
+    next vector follows without a bubble. A stalled output stops the array; nothing is lost.
 
     Parameters
     ----------
@@ -26,7 +26,8 @@ class PEArray(wiring.Component):
     folds : int
         Words of a vector.
     count_bits : int
-        Width of a count; at least ``bits_for(simd * folds + 1)`` unless the largest counts are known not to occur.
+        Width of a count; at least ``bits_for(simd * folds + 1)`` unless the largest counts are
+        known not to occur.
 
     Members
     -------
@@ -89,6 +90,7 @@ class PEArray(wiring.Component):
         return self._count_bits
 
     def elaborate(self, platform: object) -> Module:
+        """Build the elements, one accumulator for each, and the fold counter."""
         m = Module()
         step = Signal()
         taken = Signal()

@@ -17,12 +17,15 @@ __all__ = ["Mvtu"]
 
 
 class Mvtu(wiring.Component):
-    """Multiply a ±1 vector with a ±1 matrix; bits leave where there are thresholds, match counts where there are none.
+    """Multiply a ±1 vector with a ±1 matrix.
 
-    With SF = ceil(columns / simd) and NF = ceil(rows / pe) a vector takes NF·SF clocks (II = 1) without a bubble between
-    vectors. From the first input word taken to the first output word there are `latency` clocks if the input never
-    pauses: SF − 1 until the vector is in, 2 for the replay buffer where NF > 1, 2 for the array, 1 for the thresholds
-    where there are some. The next vector is taken in while this one is replayed; a stalled output stops the array.
+    Bits leave where there are thresholds, match counts where there are none.
+
+    With SF = ceil(columns / simd) and NF = ceil(rows / pe) a vector takes NF·SF clocks (II = 1)
+    without a bubble between vectors. From the first input word taken to the first output word there
+    are `latency` clocks if the input never pauses: SF − 1 until the vector is in, 2 for the replay
+    buffer where NF > 1, 2 for the array, 1 for the thresholds where there are some. The next vector
+    is taken in while this one is replayed; a stalled output stops the array.
 
     Parameters
     ----------
@@ -31,7 +34,8 @@ class Mvtu(wiring.Component):
     pe, simd : int
         Rows and columns computed at once.
     weights : sequence of int
-        NF·SF words, synapse fold fastest; element s of PE p at bit ``p * simd + s``; 1 in lanes past the last column.
+        NF·SF words, synapse fold fastest; element s of PE p at bit ``p * simd + s``; 1 in lanes
+        past the last column.
     thresholds : sequence of int or None
         NF words of one threshold a PE, PE 0 in the low bits, each ``bits_for(columns + 2)`` wide.
     weight_style : str
@@ -42,7 +46,8 @@ class Mvtu(wiring.Component):
     i : stream of word(simd), in
         SF words a vector; 0 in lanes past the last column; `last` is not read.
     o : stream of word(pe) or word(pe, bits_for(columns + 1)), out
-        NF words a vector, `last` with the last one. Lanes past the last row carry 0 as bits, and anything as counts.
+        NF words a vector, `last` with the last one. Lanes past the last row carry 0 as bits, and
+        anything as counts.
 
     Raises
     ------
@@ -98,6 +103,7 @@ class Mvtu(wiring.Component):
         return self.synapse_folds - 1 + replay + PEArray.LATENCY + threshold
 
     def elaborate(self, platform: object) -> Module:
+        """Build the array, its weights and, where there are some, its thresholds."""
         m = Module()
         count_bits = self._columns.bit_length()
         m.submodules.array = array = PEArray(
@@ -136,7 +142,7 @@ class Mvtu(wiring.Component):
         return m
 
     def _vectors(self, m: Module, array: PEArray) -> None:
-        """Lead the input to the array: through the replay buffer, or directly where each vector is read once."""
+        """Lead the input to the array, through the replay buffer where it is read repeatedly."""
         if self.neuron_folds > 1:
             m.submodules.replay = replay = ReplayBuffer(
                 words=self.synapse_folds, lanes=self._simd, repeats=self.neuron_folds

@@ -7,9 +7,10 @@ __all__ = ["label"]
 
 
 def label(unit: wiring.Component, name: str) -> None:
-    """Name the signals of a child's ports after the child, so that a parent's netlist tells them apart.
+    """Name the signals of a child's ports after the child.
 
-    Call it before the parent uses them; ``unit.o.valid`` is then ``NAME_o__valid`` in both modules.
+    A parent's netlist then tells the children apart. Call it before the parent uses them;
+    ``unit.o.valid`` is then ``NAME_o__valid`` in both modules.
     """
     for path, _, value in unit.signature.flatten(unit):
         signal = Value.cast(value)

@@ -12,7 +12,8 @@ __all__ = ["ProcessingElement"]
 class ProcessingElement(wiring.Component):
     """XNOR a group of activation bits with a group of weight bits and count the matches.
 
-    Combinational: latency 0, one group a clock, no state. For K lanes with P matches the ±1 dot product is 2P − K.
+    Combinational: latency 0, one group a clock, no state. For K lanes with P matches the ±1 dot
+    product is 2P − K.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ class ProcessingElement(wiring.Component):
         return self._simd
 
     def elaborate(self, platform: object) -> Module:
+        """Build the XNOR and its popcount."""
         m = Module()
         m.submodules.popcount = popcount = Popcount(width=self._simd)
         m.d.comb += [popcount.i.eq(~(self.activation ^ self.weight)), self.count.eq(popcount.o)]

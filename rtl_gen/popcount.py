@@ -18,8 +18,8 @@ def _sum(parts: list[Value]) -> Value:
 class Popcount(wiring.Component):
     """Count the ones of a word.
 
-    Combinational: latency 0, one result a clock, no state. This is the portable tree; a platform that has a better one
-    offers it as ``get_popcount(self)`` and keeps this contract.
+    Combinational: latency 0, one result a clock, no state. This is the portable tree; a platform
+    that has a better one offers it as ``get_popcount(self)`` and keeps this contract.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ class Popcount(wiring.Component):
 
     Platform overrides
     ------------------
-    Define ``get_popcount(popcount) -> Elaboratable`` that drives ``popcount.o`` from ``popcount.i``.
+    Define ``get_popcount(popcount) -> Elaboratable`` that drives ``popcount.o`` from
+    ``popcount.i``.
     """
 
     def __init__(self, *, width: int) -> None:
@@ -55,6 +56,7 @@ class Popcount(wiring.Component):
         return self._width
 
     def elaborate(self, platform: object) -> Elaboratable:
+        """Build the tree, or what the platform has instead."""
         if hasattr(platform, "get_popcount"):
             return platform.get_popcount(self)
         m = Module()

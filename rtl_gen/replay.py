@@ -1,5 +1,7 @@
 """The replay buffer: a vector is read once for each neuron fold while the next one comes in."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -13,9 +15,10 @@ __all__ = ["ReplayBuffer"]
 class ReplayBuffer(wiring.Component):
     """Repeat each frame of `words` words `repeats` times, and take in the next frame meanwhile.
 
-    Two banks: one is replayed, the other is filled. A word can leave 2 clocks after it was taken (latency 2); reading
-    the first pass overlaps with writing it. One word a clock out, ``words * repeats`` clocks a frame without a bubble
-    between frames. The input stalls while both banks are full; a stalled output is held by the memory's output register.
+    Two banks: one is replayed, the other is filled. A word can leave 2 clocks after it was taken
+    (latency 2); reading the first pass overlaps with writing it. One word a clock out, ``words *
+    repeats`` clocks a frame without a bubble between frames. The input stalls while both banks are
+    full; a stalled output is held by the memory's output register.
 
     Parameters
     ----------
@@ -66,10 +69,12 @@ class ReplayBuffer(wiring.Component):
         return self._repeats
 
     def elaborate(self, platform: object) -> Module:
+        """Build the two banks, their writer and their reader."""
         m = Module()
         final = self._words - 1
         span = max(1, final.bit_length())
-        m.submodules.memory = memory = Memory(shape=self._lanes, depth=2 << span, init=[])
+        memory: Memory[Any, Any] = Memory(shape=self._lanes, depth=2 << span, init=[])
+        m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         full = Signal(2)
         fill = Signal(span)

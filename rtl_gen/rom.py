@@ -1,6 +1,7 @@
 """A read-only memory that streams its words in order, for ever: weights and thresholds."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -15,8 +16,9 @@ STYLES = ("auto", "lut", "block")
 class RomStream(wiring.Component):
     """Stream the words 0, 1, …, n−1, 0, 1, … of a memory.
 
-    One word a clock; the first word is there one clock after reset. While the consumer stalls, the word is held by the
-    memory's own output register. A memory of one word is a constant that is always valid.
+    One word a clock; the first word is there one clock after reset. While the consumer stalls, the
+    word is held by the memory's own output register. A memory of one word is a constant that is
+    always valid.
 
     Parameters
     ----------
@@ -68,15 +70,21 @@ class RomStream(wiring.Component):
         return self._style
 
     def elaborate(self, platform: object) -> Module:
+        """Build the memory and its address counter."""
         m = Module()
         if len(self._words) == 1:
             m.d.comb += [self.o.payload.eq(self._words[0]), self.o.valid.eq(1)]
             return m
-        # Yosys reads these attributes when it maps memories; "logic" is its word for LUTs and flip-flops.
+        # Yosys reads these attributes when it maps memories; "logic" is its word for LUTs and
+        # flip-flops.
         attrs = {"lut": {"rom_style": "logic"}, "block": {"rom_style": "block"}, "auto": {}}
-        m.submodules.memory = memory = Memory(
-            shape=self._width, depth=len(self._words), init=self._words, attrs=attrs[self._style]
+        memory: Memory[Any, Any] = Memory(
+            shape=self._width,
+            depth=len(self._words),
+            init=self._words,
+            attrs=attrs[self._style],
         )
+        m.submodules.memory = memory
         read = memory.read_port()
         address = Signal(range(len(self._words)))
         take = ~self.o.valid | self.o.ready

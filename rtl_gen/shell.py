@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, Module, Shape
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetSignal, Shape
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -55,7 +55,7 @@ def _streams(core: wiring.Component) -> list[_Stream]:
 
 
 class _Shell(wiring.Component):
-    """Common part: each stream of the core gets ports for its fields; `_name` says what they are called."""
+    """Common part: each stream gets ports for its fields; `_name` says what they are called."""
 
     def __init__(self, core: wiring.Component) -> None:
         self._core = core
@@ -88,6 +88,7 @@ class _Shell(wiring.Component):
         raise NotImplementedError
 
     def elaborate(self, platform: object) -> Module:
+        """Build the wires around the core."""
         m = Module()
         m.submodules.core = self._core
         for item, what, name in self._map:
@@ -131,11 +132,12 @@ class PlainShell(_Shell):
 
 
 class AxiStreamShell(_Shell):
-    """Ports of AXI4-Stream: ``s_axis_tdata, tvalid, tready, tlast``, ``m_axis_…``, ``aclk`` and ``aresetn``.
+    """Ports of AXI4-Stream: ``s_axis_tdata, …``, ``m_axis_tdata, …``, ``aclk`` and ``aresetn``.
 
-    TDATA is padded with zeros to whole bytes; the running class of an answer is TUSER. A core with several inputs has
-    ``s_axis_NAME_…``. Purely combinational around the core: no latency of its own. Reset is synchronous, active low
-    (ARM IHI 0051B, section 2.2: signals of the stream are synchronous to ACLK).
+    A stream has TDATA, TVALID, TREADY and TLAST. TDATA is padded with zeros to whole bytes; the
+    running class of an answer is TUSER. A core with several inputs has ``s_axis_NAME_…``. Purely
+    combinational around the core: no latency of its own. Reset is synchronous, active low (ARM IHI
+    0051B, section 2.2: signals of the stream are synchronous to ACLK).
 
     Parameters
     ----------
@@ -164,9 +166,10 @@ class AxiStreamShell(_Shell):
         return f"{prefix}{'_' if infix else ''}{infix}_{self._FIELDS[what]}", padded
 
     def elaborate(self, platform: object) -> Module:
+        """Build the wires around the core, and its clock domain."""
         m = super().elaborate(platform)
-        m.domains.sync = sync = ClockDomain()
-        m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
+        m.domains.sync = ClockDomain()
+        m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
         return m
 
 

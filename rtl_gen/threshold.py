@@ -12,7 +12,8 @@ __all__ = ["ThresholdUnit"]
 class ThresholdUnit(wiring.Component):
     """Compare each lane's count with its threshold: the bit is ``count >= threshold``.
 
-    Takes one word of counts and one of thresholds together, each clock; latency 1; a stalled output holds its word.
+    Takes one word of counts and one of thresholds together, each clock; latency 1; a stalled output
+    holds its word.
 
     Parameters
     ----------
@@ -71,6 +72,7 @@ class ThresholdUnit(wiring.Component):
         return self._threshold_bits
 
     def elaborate(self, platform: object) -> Module:
+        """Build one comparator a lane and the output register."""
         m = Module()
         step = ~self.o.valid | self.o.ready
         m.d.comb += [

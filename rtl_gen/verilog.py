@@ -1,12 +1,12 @@
-"""Verilog emission: one self-contained file with a header, readable names and the same bytes every time."""
+"""Verilog emission: one self-contained file with readable names, the same bytes every time."""
 
 import re
 from collections.abc import Mapping
 
-# The only Amaranth internal that is used: `amaranth.back.verilog` offers no way to clean up the netlist before it is
-# written, and a text full of aliases is of no use to a reader.
+# The only Amaranth internal that is used: `amaranth.back.verilog` offers no way to clean up the
+# netlist before it is written, and a text full of aliases is of no use to a reader.
 from amaranth._toolchain.yosys import find_yosys
-from amaranth.back import rtlil
+from amaranth.back import rtlil  # type: ignore[attr-defined]  # the stubs lack it
 from amaranth.lib import wiring
 
 from bnnhw.names import checked, is_safe, printable
@@ -68,18 +68,27 @@ def _plain_names(text: str) -> str:
 
 def _shared(text: str) -> str:
     """Keep one of modules that are alike but for their names, such as the elements of an array."""
-    while True:
-        kept: dict[str, str] = {}
-        alias: dict[str, str] = {}
-        for attributes, name, body in _MODULE.findall(text):
-            first = kept.setdefault(attributes + body, name)
-            if first != name:
-                alias[name] = first
-        if not alias:
-            return text
-        text = _MODULE.sub(lambda match: "" if match[2] in alias else match[0], text)
-        instance = re.compile(rf"^  ({'|'.join(map(re.escape, alias))}) ", re.MULTILINE)
-        text = instance.sub(lambda match: f"  {alias[match[1]]} ", text)
+    while alias := _twins(text):
+        text = _without(text, alias)
+    return text
+
+
+def _twins(text: str) -> dict[str, str]:
+    """Find modules that equal an earlier one, and that earlier one's name."""
+    kept: dict[str, str] = {}
+    alias: dict[str, str] = {}
+    for attributes, name, body in _MODULE.findall(text):
+        first = kept.setdefault(attributes + body, name)
+        if first != name:
+            alias[name] = first
+    return alias
+
+
+def _without(text: str, alias: dict[str, str]) -> str:
+    """Drop the modules that `alias` names, and instantiate their twins."""
+    text = _MODULE.sub(lambda match: "" if match[2] in alias else match[0], text)
+    instance = re.compile(rf"^  ({'|'.join(map(re.escape, alias))}) ", re.MULTILINE)
+    return instance.sub(lambda match: f"  {alias[match[1]]} ", text)
 
 
 def emit(

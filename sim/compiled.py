@@ -1,4 +1,4 @@
-"""A generated accelerator compiled by Verilator into a program that streams frames at a million clocks a second."""
+"""A generated accelerator, compiled by Verilator into a program that streams frames fast."""
 
 import hashlib
 import os
@@ -40,7 +40,8 @@ class Recording:
     Parameters
     ----------
     words : dict of str to array of uint64, shape (words, n)
-        Every word that left a block, by the block's name, least significant 64 bits first; `last` is the highest bit used.
+        Every word that left a block, by the block's name, least significant 64 bits first; `last`
+        is the highest bit used.
     ends : array of int
         Clock at which each frame's answer was complete.
     clocks : int
@@ -65,13 +66,14 @@ def _mangled(name: str) -> str:
 
 
 def _edges_header(plan: Plan) -> str:
-    """The part of the program that knows the accelerator's names."""
+    """Write the part of the program that knows the accelerator's names."""
     first = plan.blocks[0]
     cases = []
     for index, block in enumerate(plan.blocks):
         path = f"top->rootp->{_mangled(plan.name)}__DOT__core__DOT__{_mangled(block.name)}"
         cases.append(
-            f"case {index}: valid = {path}_valid; ready = {path}_ready; put(word, {path}_word, {word_bits(block)}); return;"
+            f"case {index}: valid = {path}_valid; ready = {path}_ready; "
+            f"put(word, {path}_word, {word_bits(block)}); return;"
         )
     width = first.lanes_in * first.bits_in
     return f"""#include <memory>
@@ -80,10 +82,12 @@ def _edges_header(plan: Plan) -> str:
 #include "verilated.h"
 constexpr size_t EDGES = {len(plan.blocks)};
 constexpr size_t INPUT_WORDS = {-(-width // 64)};
-template <class T> void put(std::vector<uint64_t>& to, const T& from, size_t) {{ to.assign(1, from); }}
-template <std::size_t N> void put(std::vector<uint64_t>& to, const VlWide<N>& from, size_t bits) {{
+using Words = std::vector<uint64_t>;
+template <class T> void put(Words& to, const T& from, size_t) {{ to.assign(1, from); }}
+template <std::size_t N> void put(Words& to, const VlWide<N>& from, size_t bits) {{
     to.assign((bits + 63) / 64, 0);
-    for (size_t k = 0; k < N && k / 2 < to.size(); k++) to[k / 2] |= uint64_t(from[k]) << (k % 2 * 32);
+    for (size_t k = 0; k < N && k / 2 < to.size(); k++)
+        to[k / 2] |= uint64_t(from[k]) << (k % 2 * 32);
 }}
 template <class T> void set(T& to, const uint64_t* from) {{ to = T(*from); }}
 template <std::size_t N> void set(VlWide<N>& to, const uint64_t* from) {{
@@ -104,7 +108,7 @@ struct Model {{
     void accept(bool ready) {{ top->o_ready = ready; }}
     bool taken() {{ return top->i_ready; }}
     bool ends() {{ return top->o_last; }}
-    void look(size_t edge, bool& valid, bool& ready, std::vector<uint64_t>& word) {{
+    void look(size_t edge, bool& valid, bool& ready, Words& word) {{
         switch (edge) {{
         {" ".join(cases)}
         }}
@@ -198,8 +202,10 @@ class CompiledAccelerator:
             answer = np.frombuffer(sink.read(), "<u8")
         if process.returncode:
             raise CheckFailed(
-                f"The simulated accelerator '{self.plan.name}' stopped with status {process.returncode}: {complaint}.",
-                "This is a defect of the generated hardware; please report it with the model and the folding.",
+                f"The simulated accelerator '{self.plan.name}' stopped with status "
+                f"{process.returncode}: {complaint}.",
+                "This is a defect of the generated hardware; please report it with the model and "
+                "the folding.",
             )
         return self._parse(answer, len(codes))
 
@@ -239,7 +245,7 @@ class CompiledAccelerator:
 
 
 def pack_frames(codes: np.ndarray, lanes: int, bits: int) -> np.ndarray:
-    """Cut frames into words: shape (frames, elements) → (frames * words, 64-bit words of a word)."""
+    """Cut frames into words: (frames, elements) → (frames * words, 64-bit words of a word)."""
     frames, elements = codes.shape
     words = -(-elements // lanes)
     padded = np.zeros((frames, words * lanes), np.uint64)
@@ -286,9 +292,21 @@ def compile_accelerator(
             progress("Verilator translates the Verilog to C++")
         environment = {**os.environ, **tool.env}
         run_tool(
-            [tool.binary, *_FLAGS, "--prefix", "Vtop", "--top-module", plan.name, "--Mdir", "obj", "public.vlt", "top.v"],
-            cwd=scratch, env=environment,
-        )  # fmt: skip
+            [
+                tool.binary,
+                *_FLAGS,
+                "--prefix",
+                "Vtop",
+                "--top-module",
+                plan.name,
+                "--Mdir",
+                "obj",
+                "public.vlt",
+                "top.v",
+            ],
+            cwd=scratch,
+            env=environment,
+        )
         if progress:
             progress("the C++ compiler builds the simulator (10 to 60 s the first time)")
         _build(scratch, compiler, _include_folder(tool.root, scratch, tool.binary, environment))
@@ -318,7 +336,7 @@ def _build(scratch: Path, compiler: Path, include: Path) -> None:
     """Compile on two cores and link."""
     sources = [*sorted((scratch / "obj").glob("*.cpp")), scratch / "harness.cpp"]
     sources += [include / "verilated.cpp", include / "verilated_threads.cpp"]
-    flags = [
+    flags: list[str | Path] = [
         "-std=gnu++17",
         "-O2",
         "-w",

@@ -69,7 +69,8 @@ class Folding:
         for name in self.layers:
             if name not in dense:
                 raise UsageError(
-                    f"The folding names a layer '{name}' that network '{graph.name}' does not have.",
+                    f"The folding names a layer '{name}' that network '{graph.name}' "
+                    "does not have.",
                     f"Its dense layers are: {', '.join(dense)}.",
                 )
         for name, node in dense.items():
@@ -117,15 +118,20 @@ def full(graph: Graph) -> Folding:
 
 
 def load_folding(path: Path) -> Folding:
-    """Read a folding from TOML: a table ``[layer.NAME]`` with ``pe``, ``simd`` and optional ``weights`` for each layer, and
-    an optional ``input_lanes`` at the top.
+    """Read a folding from TOML.
+
+    The file holds a table ``[layer.NAME]`` with ``pe``, ``simd`` and optional ``weights`` for each
+    layer, and an optional ``input_lanes`` at the top.
 
     Raises
     ------
     UsageError
         If the file is absent, no TOML, or holds anything else.
     """
-    todo = 'Write [layer.NAME] tables with pe = …, simd = … and optionally weights = "auto", "lut" or "block".'
+    todo = (
+        "Write [layer.NAME] tables with pe = …, simd = … and optionally "
+        'weights = "auto", "lut" or "block".'
+    )
     try:
         content: dict[str, Any] = tomllib.loads(read_capped(path, 1 << 20).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The folding solved: the fewest cells for a frame rate, or the highest frame rate that fits a board."""
+"""The folding solved: the fewest cells for a frame rate, or the highest rate that fits a board."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +12,14 @@ from .memory import block_rams
 
 __all__ = ["Estimate", "estimate", "solve"]
 
-# A first model of what Yosys makes of the portable popcount tree; the arrays issue replaces it by fitted ones. The price of
-# a pair is what `docs/results.md` measures, the rest is control.
+# A first model of what Yosys makes of the portable popcount tree; the arrays issue replaces it by
+# fitted ones. The price of a pair is what `docs/results.md` measures, the rest is control.
 _LUT_PER_PAIR = {"ice40": 2.8, "ecp5": 2.9}
 _LUT_PER_PE = 3.0
 _LUT_PER_LAYER = 90.0
 _LUT_LINK = 700.0
-# Place and route becomes slow and slow-clocked in a full device; a design that is asked to fill it leaves this much free.
+# Place and route becomes slow and slow-clocked in a full device; a design that is asked to fill it
+# leaves this much free.
 _LUT_SHARE, _EBR_SHARE = 0.6, 0.95
 _MAX_PAIRS = 4096
 
@@ -99,7 +100,7 @@ def _seam(lanes_in: int, lanes_out: int) -> float:
 def _cheapest(
     layers: list[tuple[str, list[_Option]]], cycles: int, price: float
 ) -> dict[str, _Option] | None:
-    """Choose one option a layer within `cycles`, with the lowest price of cells, block RAMs and seams: a shortest path."""
+    """Choose one option a layer within `cycles` for the lowest price, as a shortest path."""
     best: dict[int, tuple[float, dict[str, _Option]]] = {0: (0.0, {})}
     for name, options in layers:
         grown: dict[int, tuple[float, dict[str, _Option]]] = {}
@@ -167,8 +168,9 @@ def solve(
     budget : Budget or None
         What the device has; nothing is held against it where None.
     fps, clock_hz : float or None
-        Frame rate to reach at a clock in Hz: the cheapest folding that reaches it. Where `fps` is None, the fastest folding
-        whose estimate leaves the device 40 % of its cells and 5 % of its block RAMs.
+        Frame rate to reach at a clock in Hz: the cheapest folding that reaches it. Where `fps` is
+        None, the fastest folding whose estimate leaves the device 40 % of its cells and 5 % of its
+        block RAMs.
 
     Raises
     ------
@@ -229,7 +231,8 @@ def _for_rate(
     total = _total(chosen)
     if budget and (total.lut4 > budget.lut4 or total.ebr > budget.ebr):
         raise DoesNotFit(
-            f"{fps:g} images/s of '{graph.name}' need about {total.lut4} LUT4 and {total.ebr} block RAMs; "
+            f"{fps:g} images/s of '{graph.name}' need about {total.lut4} LUT4 and {total.ebr} "
+            "block RAMs; "
             f"the device has {budget.lut4} and {budget.ebr}.",
             "Ask for fewer images/s, or choose a larger board.",
         )
@@ -239,7 +242,8 @@ def _for_rate(
 def _fitting(
     layers: list[tuple[str, list[_Option]]], cycles: int, price: float, budget: Budget | None
 ) -> dict[str, _Option] | None:
-    # Dearer block RAM moves bits to cells and into better filled shapes; the first price that fits is kept.
+    # Dearer block RAM moves bits to cells and into better filled shapes; the first price that fits
+    # is kept.
     for factor in (1.0, 4.0, 16.0, 0.1):
         chosen = _cheapest(layers, cycles, price * factor)
         if chosen is None:
@@ -264,7 +268,8 @@ def _too_big(
     total = _total(least)
     bits = sum(node.weight.size for node in graph.nodes if isinstance(node, Dense))
     return DoesNotFit(
-        f"'{graph.name}' holds {bits} weight bits; its smallest folding takes about {total.lut4} LUT4 and {total.ebr} "
-        f"block RAMs; the device has {budget.lut4} and {budget.ebr}.",
+        f"'{graph.name}' holds {bits} weight bits; its smallest folding takes about "
+        f"{total.lut4} LUT4 and {total.ebr} block RAMs; "
+        f"the device has {budget.lut4} and {budget.ebr}.",
         "Choose a larger board or a smaller network.",
     )

@@ -18,7 +18,7 @@ __all__ = ["Graph", "Readout"]
 
 @dataclass(frozen=True)
 class Readout:
-    """How a host turns integer logits into the scores of the framework: ``scale[c] * logit + bias[c]``.
+    """How a host turns integer logits into the framework's scores: ``scale[c] * logit + bias[c]``.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ class Graph:
         missing = [name for name in self.outputs if name not in self.edges]
         if missing or not self.outputs:
             raise UsageError(
-                f"Graph '{self.name}' names the outputs {list(self.outputs)}, of which {missing} do not exist.",
+                f"Graph '{self.name}' names the outputs {list(self.outputs)}, of which {missing} "
+                "do not exist.",
                 "Name at least one output, each of them a node.",
             )
 

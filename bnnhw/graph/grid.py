@@ -1,4 +1,4 @@
-"""What an edge of the graph carries: a shape and the evenly spaced values that its elements can take."""
+"""What an edge of the graph carries: its shape, and the grid of values its elements can take."""
 
 from dataclasses import dataclass
 from math import prod
@@ -84,7 +84,8 @@ class Edge:
     Parameters
     ----------
     shape : tuple of int
-        Without the batch axis; (channels, height, width) for images, (features,) for vectors, () for a class.
+        Without the batch axis; (channels, height, width) for images, (features,) for vectors, ()
+        for a class.
     grid : Grid
         Values of its elements.
     """

@@ -1,4 +1,4 @@
-"""The node kinds of the integer graph: what they compute, in integers, and nothing about hardware."""
+"""The node kinds of the integer graph: what they compute in integers, nothing about hardware."""
 
 from dataclasses import dataclass, field
 from math import gcd
@@ -158,13 +158,14 @@ class Dense(Node):
 class Threshold(Node):
     """Count the thresholds that a value reaches, per channel.
 
-    ``n = sum(value >= levels[c])`` where ``direction[c] = +1`` and ``n = sum(value <= levels[c])`` where it is −1;
-    the output is ``grid.low + grid.step * n``.
+    ``n = sum(value >= levels[c])`` where ``direction[c] = +1`` and ``n = sum(value <= levels[c])``
+    where it is −1; the output is ``grid.low + grid.step * n``.
 
     Parameters
     ----------
     levels : array of int, shape (channels, n)
-        Thresholds, in values of the input edge; they may lie outside what is attainable (a constant channel).
+        Thresholds, in values of the input edge; they may lie outside what is attainable (a constant
+        channel).
     direction : array of +1 and −1, shape (channels,)
     grid : Grid
         n + 1 levels.
@@ -180,7 +181,8 @@ class Threshold(Node):
         if levels.ndim != 2 or levels.size < 1 or not np.issubdtype(levels.dtype, np.integer):
             raise _bad(
                 self,
-                f"needs integer thresholds of shape (channels, n), not {levels.dtype} {levels.shape}",
+                "needs integer thresholds of shape (channels, n), "
+                f"not {levels.dtype} {levels.shape}",
             )
         if direction.shape != levels.shape[:1] or not np.isin(direction, (-1, 1)).all():
             raise _bad(self, "needs one direction, +1 or −1, for each channel")

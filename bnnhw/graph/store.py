@@ -91,7 +91,8 @@ def load_graph(path: Path) -> Graph:
         head = json.loads(read_capped(path))
         if head["format"] != FORMAT or head["version"] != VERSION:
             raise UsageError(
-                f"'{path}' is {head['format']!r} version {head['version']!r}, not {FORMAT} {VERSION}.",
+                f"'{path}' is {head['format']!r} version {head['version']!r}, "
+                f"not {FORMAT} {VERSION}.",
                 todo,
             )
         arrays = read_npz(path.with_suffix(".npz"), sha256=head["arrays"]["sha256"])

@@ -1,4 +1,4 @@
-"""The resolved blocks of an accelerator: every width, depth, word and cycle count as a plain Python int."""
+"""The resolved blocks of an accelerator: every width, word and cycle count as a plain int."""
 
 from dataclasses import dataclass
 
@@ -100,7 +100,8 @@ class MvtuPlan(Block):
     layer : str
         Name of the dense node; `edge` is the threshold node where there is one.
     weights : tuple of int
-        One word a fold, address ``neuron_fold * synapse_folds + synapse_fold``; element s of PE p at bit ``p * simd + s``.
+        One word a fold, address ``neuron_fold * synapse_folds + synapse_fold``; element s of PE p
+        at bit ``p * simd + s``.
     thresholds : tuple of int or None
         One word a neuron fold, PE 0 in the low bits; None where the counts themselves leave.
     weight_style : str

@@ -19,7 +19,8 @@ def manifest(plan: Plan) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON values only; `identity` is the SHA-256 that the Verilog header and the hardware carry as well.
+        JSON values only; `identity` is the SHA-256 that the Verilog header and the hardware carry
+        as well.
     """
     first, answer, source = plan.blocks[0], plan.answer, plan.graph.input
     grid = plan.logits_grid

@@ -21,7 +21,8 @@ def integer_levels(
     ----------
     threshold : Threshold
     source : Grid
-        Values of the edge that it reads; symmetric about 0, so that complementing a weight row mirrors the codes.
+        Values of the edge that it reads; symmetric about 0, so that complementing a weight row
+        mirrors the codes.
 
     Returns
     -------
@@ -32,7 +33,8 @@ def integer_levels(
     """
     flip = threshold.direction < 0
     values = np.where(flip[:, None], -threshold.levels, threshold.levels)
-    # A code c has the value low + step*c; the first code at or above a value is the ceiling of their distance.
+    # A code c has the value low + step*c; the first code at or above a value is the ceiling of
+    # their distance.
     codes = -((source.low - values) // source.step)
     return np.sort(np.clip(codes, 0, source.levels), axis=1), flip
 
@@ -40,8 +42,9 @@ def integer_levels(
 def weight_words(dense: Dense, flip: npt.NDArray[np.bool_], pe: int, simd: int) -> tuple[int, ...]:
     """Pack the weight memory of one MVTU.
 
-    Row r belongs to PE r mod PE, neuron fold r div PE. Lanes past the last column hold weight 1: their activation is 0,
-    so that they add nothing. Rows past the last one hold 0; nothing reads what they count.
+    Row r belongs to PE r mod PE, neuron fold r div PE. Lanes past the last column hold weight 1:
+    their activation is 0, so that they add nothing. Rows past the last one hold 0; nothing reads
+    what they count.
 
     Returns
     -------
@@ -63,7 +66,9 @@ def weight_words(dense: Dense, flip: npt.NDArray[np.bool_], pe: int, simd: int) 
 
 
 def threshold_words(levels: npt.NDArray[Any], columns: int, pe: int) -> tuple[int, ...]:
-    """Pack the threshold memory of one MVTU; rows past the last one never fire, so that padded lanes leave as 0.
+    """Pack the threshold memory of one MVTU.
+
+    Rows past the last one never fire, so that padded lanes leave as 0.
 
     Returns
     -------

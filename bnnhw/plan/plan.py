@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -107,7 +106,8 @@ def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Pla
 def _unsupported(graph: Graph, node: str, why: str) -> UsageError:
     return UsageError(
         f"Network '{graph.name}': node '{node}' {why}.",
-        "Hardware exists for chains of fully connected layers with 1-bit weights and 1-bit activations.",
+        "Hardware exists for chains of fully connected layers with 1-bit weights and 1-bit "
+        "activations.",
     )
 
 
@@ -172,7 +172,7 @@ class _Chain:
         )
 
     def _convert(self, lanes: int) -> None:
-        """Change to `lanes`; needed too where a count leaves lanes of absent rows that nobody may see."""
+        """Change to `lanes`, and clear lanes of absent rows where counts leave."""
         last = self.blocks[-1]
         ragged = isinstance(last, MvtuPlan) and last.thresholds is None and last.rows % last.pe
         if lanes == self.lanes and not ragged:

@@ -2,14 +2,14 @@
 """PE array, threshold unit and MVTU against ±1 arithmetic, at every small folding."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bnnhw.fold import LayerFold
-from bnnhw.graph import Dense, Threshold
+from bnnhw.graph import Dense, Grid, Threshold
 from bnnhw.plan.pack import integer_levels, threshold_words, weight_words
-from bnnhw.graph import Grid
 from rtl_gen.array import PEArray
 from rtl_gen.mvtu import Mvtu
 from rtl_gen.threshold import ThresholdUnit
@@ -25,11 +25,11 @@ class Layer:
     def __init__(self, rows: int, columns: int, seed: int, *, thresholds: bool = True) -> None:
         dice = np.random.default_rng(seed)
         self.rows, self.columns, self.thresholds = rows, columns, thresholds
-        self.weight = dice.integers(0, 2, (rows, columns))
+        self.weight = dice.integers(0, 2, (rows, columns), np.uint8)
         self.level = dice.integers(-columns - 2, columns + 3, rows)
         self.direction = dice.choice([-1, 1], rows)
         self.vectors = dice.integers(0, 2, (4, columns))
-        self.dots = (2 * self.vectors - 1) @ (2 * self.weight - 1).T
+        self.dots = (2 * self.vectors - 1) @ (2 * self.weight.astype(int) - 1).T
         reached = np.where(self.direction > 0, self.dots >= self.level, self.dots <= self.level)
         self.bits = reached.astype(int)
 
@@ -163,7 +163,7 @@ def test_threshold_unit_waits_for_both() -> None:
     unit = ThresholdUnit(lanes=2, bits=3, threshold_bits=4)
     counts = [(0, 7), (3, 3), (5, 1), (7, 7)]
     levels = [(0, 8), (3, 4), (4, 1), (8, 7)]
-    inputs = {
+    inputs: dict[str, list[Any]] = {
         "i": [{"data": c, "last": k == 3} for k, c in enumerate(counts)],
         "i_threshold": levels,
     }

@@ -40,9 +40,12 @@ def test_planted_fault_is_caught() -> None:
         ({"words": [16], "width": 4}, r"^ROM word must fit 4 bits, not 16$"),
         ({"words": [-1], "width": 4}, r"^ROM word must fit 4 bits, not -1$"),
         ({"words": [1], "width": 0}, r"^ROM width must be a positive integer, not 0$"),
-        ({"words": [1], "width": 4, "style": "gold"}, r"^ROM style must be one of auto, lut, block, not 'gold'$"),
+        (
+            {"words": [1], "width": 4, "style": "gold"},
+            r"^ROM style must be one of auto, lut, block, not 'gold'$",
+        ),
     ],
-)  # fmt: skip
+)
 def test_parameters_wrong(arguments, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RomStream(**arguments)
