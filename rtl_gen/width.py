@@ -241,14 +241,10 @@ class _Gearbox(_Converter):
         self._end_offset = self._offsets[(self.words_in - 1) % self._b]
         self._end_whole = -(-(self._end_offset + -(-tail // self._gcd)) // self._b)
         self._above = self._a < self._b and self._end_whole == 2
-        self._most = max(self._end_whole, *self._whole, self._above and 2)
-        self._units = self._capacity()
-
-    def _capacity(self) -> int:
-        units = max(self._end_whole * self._b, *(self._b * whole for whole in self._whole))
-        later = self._offsets if self.words_in > self._b else self._offsets[: self.words_in - 1]
-        units = max([units, *(offset + self._a for offset in later)])
-        return max(units, 2 * self._b) if self._above else units
+        self._most = max(self._end_whole, *self._whole)
+        # An end fills whole output words, any other input word all its units.
+        inner = self._offsets if self.words_in > self._b else self._offsets[: self.words_in - 1]
+        self._units = max([self._most * self._b, *(offset + self._a for offset in inner)])
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -266,41 +262,44 @@ class _Gearbox(_Converter):
             self.o.payload.last.eq(o_final),
             self.i.ready.eq(none_left | one_left if self._above else none_left),
         ]
-        shifted = Signal.like(buffer)
-        m.d.comb += shifted.eq(Mux(took, buffer >> self._b * self._unit, buffer))
-        m.d.sync += [buffer.eq(shifted), waiting.eq(waiting - took)]
-        word = self._padded(i_final)
-        placed, whole = self._land(m, phase, shifted, word)
+        kept = Signal.like(buffer)
+        m.d.comb += kept.eq(Mux(took, buffer >> self._b * self._unit, buffer))
+        m.d.sync += [buffer.eq(kept), waiting.eq(waiting - took)]
+        landed, whole = self._land(m, phase, i_final, ~none_left)
         with m.If(accept):
-            m.d.sync += buffer.eq(placed)
-            if self._above:
-                with m.If(~none_left):
-                    m.d.sync += buffer.eq(self._join(shifted, self._b, word))
-            completed = Mux(i_final, self._end_whole, whole)
-            m.d.sync += waiting.eq(waiting - took + completed)
+            # Above what is kept the buffer is zero, because every input word is zero past its end.
+            m.d.sync += buffer.eq(kept | landed)
+            m.d.sync += waiting.eq(waiting - took + Mux(i_final, self._end_whole, whole))
         return m
 
-    def _padded(self, final: Value) -> Value:
-        """Input word, zero from the end of the frame to the next border of an output word."""
-        tail = self.elements - (self.words_in - 1) * self.lanes_in
-        border = (self._end_whole * self._b - self._end_offset) * self._gcd
-        return _trimmed(self.i.payload.data, tail, min(self.lanes_in, border), final)
+    def _land(self, m: Module, phase: Signal, final: Value, above: Value) -> tuple[Value, Signal]:
+        """Shift the input word to its place, and tell how many output words it completes.
 
-    def _join(self, shifted: Value, offset: int, word: Value) -> Value:
-        """Place the word above `offset` units, and zeros above the word."""
-        low = shifted[: offset * self._unit]
-        room = max(0, len(shifted) - len(low) - len(word))
-        return Cat(low, word, Const(0, room))
-
-    def _land(self, m: Module, phase: Signal, shifted: Value, word: Value) -> tuple[Signal, Signal]:
-        """Buffer after the word has landed, and the output words that it completes."""
-        placed = Signal.like(shifted)
+        A fine shift within one input word comes first; then every unit of the buffer can come from
+        two places only, however many offsets there are.
+        """
+        fine = Signal(range(max(offset % self._a for offset in self._offsets) + 1))
+        coarse = Signal(range(max(offset // self._a for offset in self._offsets) + 1))
         whole = Signal(range(self._most + 1))
         with m.Switch(phase):
             for index, offset in enumerate(self._offsets):
                 # The last phase is the default: a phase that counts to one has no bits to match.
                 last = index == len(self._offsets) - 1
                 with m.Default() if last else m.Case(index):
-                    m.d.comb += placed.eq(self._join(shifted, offset, word))
-                    m.d.comb += whole.eq(self._whole[index])
-        return placed, whole
+                    m.d.comb += [
+                        fine.eq(offset % self._a),
+                        coarse.eq(offset // self._a),
+                        whole.eq(self._whole[index]),
+                    ]
+        tail = self.elements - (self.words_in - 1) * self.lanes_in
+        word = _trimmed(self.i.payload.data, tail, self.lanes_in, final)
+        moved = word
+        for stage in range(len(fine)):
+            moved = Mux(fine[stage], Cat(Const(0, self._unit << stage), moved), moved)
+        landed: Value = Const(0, self._units * self._unit)
+        for step in sorted({offset // self._a for offset in self._offsets}):
+            here = (coarse == step) & ~above if self._above else coarse == step
+            landed = landed | Mux(here, Cat(Const(0, step * self._a * self._unit), moved), 0)
+        if self._above:
+            landed = landed | Mux(above, Cat(Const(0, self._b * self._unit), word), 0)
+        return landed[: self._units * self._unit], whole
