@@ -1,4 +1,4 @@
-"""Lattice's iCE40-HX8K breakout board, whose 12 MHz oscillator reaches the PLL through the fabric."""
+"""Lattice's iCE40-HX8K breakout board; its 12 MHz reach the PLL through the fabric."""
 
 from bnnhw.target import Board, Budget, Clock, Link, Programmer
 

@@ -1,6 +1,8 @@
 """The clock `sync` of a board: from its oscillator or from the PLL, with its one reset."""
 
-from amaranth import *
+from typing import Any
+
+from amaranth.hdl import *
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -15,9 +17,9 @@ __all__ = ["BoardClock", "PowerOnReset"]
 class PowerOnReset(wiring.Component):
     """Hold a reset until the clock has been good for a while.
 
-    `rst` is 1 from configuration on, and falls `cycles` clock cycles after `locked` has risen (plus
-    three for its synchroniser and the output register); a `locked` that falls raises it again. It runs in `sync` and must
-    not be reset by what it makes.
+    `rst` is 1 from configuration on and falls `cycles` + 3 clock cycles after `locked` has risen
+    (three for the synchroniser and the output register); a `locked` that falls raises it again
+    after three. It runs in `sync`, which must then have no reset of its own.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ class PowerOnReset(wiring.Component):
         """Clock cycles between lock and release."""
         return self._cycles
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, platform: Any) -> Module:
         """Build the counter; its top bit says that it is done."""
         m = Module()
         locked = Signal()
@@ -76,18 +78,19 @@ class BoardClock(Elaboratable):
         The domain. Place and route derives its frequency from the pin and the PLL.
     """
 
-    def __init__(self, *, board: Board, sync: ClockDomain) -> None:
+    def __init__(self, *, board: Board, sync: Any) -> None:
         self._board = board
         self._sync = sync
 
-    def elaborate(self, platform) -> Module:  # type: ignore[no-untyped-def]  # platforms have no type
+    def elaborate(self, platform: Any) -> Module:
         """Join oscillator, PLL and reset."""
         m = Module()
         clock = self._board.clock
         pin = platform.request(platform.default_clk, 0, dir="-")
         locked = Signal()
         # This domain has the clock of `sync` and no reset: what makes the reset runs in it.
-        m.domains.por = por = ClockDomain(reset_less=True, local=True)
+        por: Any = ClockDomain(reset_less=True, local=True)
+        m.domains.por = por
         wait = -(-clock.sync_hz * 15 // 1_000_000)
         m.submodules.reset = reset = DomainRenamer("por")(PowerOnReset(cycles=wait))
         m.d.comb += [
@@ -98,7 +101,7 @@ class BoardClock(Elaboratable):
         if clock.pll == "pad":
             m.submodules.pll = _ice40_pll(clock, self._sync.clk, locked, PACKAGEPIN=pin.io)
         else:
-            m.submodules.pin = buffer = io.Buffer("i", pin)
+            m.submodules.pin = buffer = io.Buffer(io.Direction.Input, pin)
             if clock.pll == "none":
                 m.d.comb += [self._sync.clk.eq(buffer.i), locked.eq(1)]
             elif self._board.family == "ice40":

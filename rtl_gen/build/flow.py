@@ -12,7 +12,7 @@ from amaranth import Elaboratable
 from bnnhw.errors import BnnhwError, UsageError
 from bnnhw.target import Board
 
-from ..tools import ToolFailed, Toolchain, environment, run_tool, toolchain, warm_up
+from ..tools import Toolchain, ToolFailed, environment, run_tool, toolchain, warm_up
 from . import nextpnr
 from .platform import BuildSteps, prepare
 from .report import BuildReport, Usage, check, does_not_fit
@@ -125,7 +125,9 @@ def _run(
         try:
             run_tool([tools.programs[tool], *words], cwd=place, env=env, limit=limit)
         except ToolFailed as failed:
-            raise _explained(failed, board, name, place) if step == _STEPS[1] else failed
+            if step != _STEPS[1]:
+                raise
+            raise _explained(failed, board, name, place) from failed
 
 
 def _explained(failed: ToolFailed, board: Board, name: str, place: Path) -> BnnhwError:

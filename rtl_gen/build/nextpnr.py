@@ -27,7 +27,7 @@ _CELL_WITH_FF = re.compile(r"^Info:\s+(\d+) LCs used as (?:LUT4 and DFF|DFF only
 
 
 def log_totals(log: str) -> dict[str, tuple[int, int]]:
-    """Cells used and available by nextpnr's own names, from the log; empty if it did not come that far."""
+    """Read cells used and available from the log; nothing if it did not come that far."""
     return {name: (int(used), int(there)) for name, used, there in _TOTAL.findall(log)}
 
 
@@ -52,7 +52,7 @@ def usage(family: str, totals: Mapping[str, tuple[int, int]], log: str) -> dict[
 
 
 def clock_timings(report: Mapping[str, Any]) -> tuple[ClockTiming, ...]:
-    """What each clock reached, sorted by name."""
+    """Say what each clock reached, sorted by name."""
     return tuple(
         ClockTiming(name, float(entry["achieved"]), float(entry["constraint"]))
         for name, entry in sorted(report["fmax"].items())
@@ -60,7 +60,7 @@ def clock_timings(report: Mapping[str, Any]) -> tuple[ClockTiming, ...]:
 
 
 def slowest_path(report: Mapping[str, Any]) -> SlowestPath | None:
-    """Slowest path from register to register, if there is any."""
+    """Find the slowest path from register to register, if there is any."""
     paths = [
         path["path"]
         for path in report["critical_paths"]

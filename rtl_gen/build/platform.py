@@ -15,11 +15,13 @@ from bnnhw.errors import ToolMissing, UsageError
 from bnnhw.names import checked
 from bnnhw.target import Board
 
+from .pll import ecp5_dividers, ice40_dividers
 from .top import BoardTop
 
 __all__ = ["BuildSteps", "platform_of", "prepare"]
 
 _BASES = {"ice40": LatticeICE40Platform, "ecp5": LatticeECP5Platform}
+_DIVIDERS = {"ice40": ice40_dividers, "ecp5": ecp5_dividers}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def platform_of(board: Board) -> Platform:
     base = _BASES[board.family]
     if not isinstance(found, type) or not issubclass(found, base):
         raise UsageError(
-            f"The board '{board.name}' names '{board.platform}', which is no {base.__name__}.",
+            f"The board '{board.name}' names '{board.platform}', which is no Amaranth platform for "
+            f"{board.family}.",
             "Correct `platform` or `family` in the board's file.",
         )
     return found()
@@ -99,9 +102,13 @@ def prepare(
         If the name is not safe, or the PLL cannot make the board's clock.
     """
     checked(name, "design name")
+    clock = board.clock
+    if clock.pll != "none":
+        # The search runs again in elaboration; here it fails before any hardware is made.
+        _DIVIDERS[board.family](clock.source_hz, clock.sync_hz)
     platform = platform_of(board)
     ecp5 = board.family == "ecp5"
-    options = ["--seed", str(int(seed)), "--freq", f"{board.clock.sync_hz / 1_000_000:.6f}"]
+    options = ["--seed", str(int(seed)), "--freq", f"{clock.sync_hz / 1_000_000:.6f}"]
     # Whether the clock is met is judged from the report, where the numbers are.
     options += ["--timing-allow-fail", "--report", f"{name}.nextpnr.json"]
     if router2 and not ecp5:

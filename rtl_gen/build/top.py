@@ -1,8 +1,9 @@
 """The top of a board: clock, reset, the serial pins and a core between them."""
 
-from amaranth import *
+from typing import Any
+
+from amaranth.hdl import *
 from amaranth.lib import io
-from amaranth.lib.cdc import FFSynchronizer
 
 from bnnhw.target import Board
 
@@ -15,9 +16,9 @@ class BoardTop(Elaboratable):
     """Put a core with a serial port on a board.
 
     The core lives in `sync`, which runs at the board's ``clock.sync_hz``. Its `rx` is the board's
-    receive pin behind a synchroniser of two cycles; its `tx` goes straight to the transmit pin and
-    should come from a register. The board's LED, where it has one, changes every 2**24 cycles or
-    so: it shows that clock and reset work.
+    receive pin as it is, asynchronous, so the core must synchronise it; its `tx` goes straight to
+    the transmit pin and should come from a register. The board's LED, where it has one, changes
+    every 2**24 cycles: it shows that clock and reset work.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ class BoardTop(Elaboratable):
         If the core lacks `rx` or `tx`.
     """
 
-    def __init__(self, *, board: Board, core: Elaboratable) -> None:
+    def __init__(self, *, board: Board, core: Any) -> None:
         for name in ("rx", "tx"):
             port = getattr(core, name, None)
             if not isinstance(port, Value) or len(port) != 1:
@@ -39,25 +40,23 @@ class BoardTop(Elaboratable):
         self._board = board
         self._core = core
 
-    def elaborate(self, platform) -> Module:  # type: ignore[no-untyped-def]  # platforms have no type
+    def elaborate(self, platform: Any) -> Module:
         """Join clock, pins and core."""
         m = Module()
         m.domains.sync = sync = ClockDomain()
         m.submodules.clock = BoardClock(board=self._board, sync=sync)
         m.submodules.core = core = self._core
         pins = platform.request(self._board.link.resource, 0, dir="-")
-        m.submodules.rx_pin = rx_pin = io.Buffer("i", pins.rx)
-        m.submodules.tx_pin = tx_pin = io.Buffer("o", pins.tx)
-        # A serial line idles at 1.
-        m.submodules.rx_sync = FFSynchronizer(rx_pin.i, core.rx, init=1)
-        m.d.comb += tx_pin.o.eq(core.tx)
+        m.submodules.rx_pin = rx_pin = io.Buffer(io.Direction.Input, pins.rx)
+        m.submodules.tx_pin = tx_pin = io.Buffer(io.Direction.Output, pins.tx)
+        m.d.comb += [core.rx.eq(rx_pin.i), tx_pin.o.eq(core.tx)]
         if self._board.led:
             self._heartbeat(m, platform)
         return m
 
-    def _heartbeat(self, m: Module, platform) -> None:  # type: ignore[no-untyped-def]
+    def _heartbeat(self, m: Module, platform: Any) -> None:
         led = platform.request(self._board.led, 0, dir="-")
-        m.submodules.led_pin = led_pin = io.Buffer("o", led)
+        m.submodules.led_pin = led_pin = io.Buffer(io.Direction.Output, led)
         beat = Signal(25)
         m.d.sync += beat.eq(beat + 1)
         m.d.comb += led_pin.o.eq(beat[-1])
