@@ -229,13 +229,9 @@ def exercise(
     ValueError
         If `inputs` and `expected` are not exactly the component's streams.
     """
-    ports = {name: (port, output) for name, port, output in stream_ports(dut)}
-    sinks = sorted(name for name, (_, output) in ports.items() if output)
-    if sorted(expected) != sinks or sorted(inputs) != sorted(ports.keys() - set(sinks)):
-        raise ValueError(f"Streams must be {sorted(ports)}, not {[*inputs, *expected]}")
     domain = ClockDomain("sync")
     benches = []
-    for index, (name, (port, output)) in enumerate(ports.items()):
+    for index, (name, port, output) in enumerate(_all_named(dut, inputs, expected)):
         kind = stalls.get(name, 0) if isinstance(stalls, Mapping) else stalls
         patient = kind == "patient"
         pattern = never if patient else stall(kind, seed=seed * 101 + index)
@@ -243,13 +239,25 @@ def exercise(
         if output:
             board = Scoreboard(name, expected[name])
             benches.append(_sink(port, board, pattern, patient, linger, abort))
-        elif kind == "patient":
+        elif patient:
             raise ValueError(f"Input {name!r} must not be patient: valid never waits for ready")
         else:
             benches.append(_source(port, inputs[name], pattern, abort))
     words = sum(map(len, [*inputs.values(), *expected.values()]))
     limit = 500 + reset_after + 60 * words if deadline is None else deadline
     return run(dut, *benches, deadline=limit, vcd=vcd, domain=domain)
+
+
+def _all_named(
+    dut: Any, inputs: Mapping[str, Any], expected: Mapping[str, Any]
+) -> list[tuple[str, Any, bool]]:
+    """Find the streams, and insist that none is forgotten: it would go unchecked."""
+    ports = list(stream_ports(dut))
+    given = sorted([*((name, False) for name in inputs), *((name, True) for name in expected)])
+    if sorted((name, output) for name, _, output in ports) != given:
+        names = sorted(name for name, _, _ in ports)
+        raise ValueError(f"Streams must be {names}, not {[*inputs, *expected]}")
+    return ports
 
 
 @dataclass

@@ -14,7 +14,8 @@ class StreamContract(wiring.Component):
 
     It only listens. Checks happen at each clock edge (a testbench may still be arranging the
     signals between edges) and not during reset, which forgets what was on offer. In pysim a
-    breach raises `AssertionError` with the name of the stream.
+    breach raises `AssertionError` with the name of the stream. For a formal proof, make `clk` and
+    `rst` ports of the top: without a clock that moves every check passes and proves nothing.
 
     Parameters
     ----------
