@@ -112,7 +112,8 @@ def run(
 ) -> Run:
     """Simulate until all testbenches have ended.
 
-    Every stream port of a component's signature is watched by a `StreamContract`.
+    Every stream port of a component's signature is watched by a `StreamContract`, also through the
+    wrappers of `amaranth.hdl`.
 
     Parameters
     ----------
@@ -135,7 +136,8 @@ def run(
         If a stream breaks its contract.
     """
     log = Run()
-    ports = list(stream_ports(dut)) if isinstance(dut, wiring.Component) else []
+    # Not `isinstance`: a `ResetInserter` or `DomainRenamer` around a component has its signature.
+    ports = list(stream_ports(dut)) if hasattr(dut, "signature") else []
     for name, _, output in ports:
         log.moves[name], log.ends[name] = [], []
         (log.sinks if output else log.sources).append(name)

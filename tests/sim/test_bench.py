@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import ClockDomain, Module, Signal
+from amaranth.hdl import ClockDomain, Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -122,6 +122,35 @@ def test_state_that_survives_reset_is_caught() -> None:
 
     with pytest.raises(AssertionError, match="expected"):
         exercise(Sticky(), {"i": WORDS}, {"o": WORDS}, reset_after=5)
+
+
+def test_wrapped_component_is_watched_too() -> None:
+    log = exercise(ResetInserter(Signal())(Pipe()), {"i": WORDS}, {"o": WORDS}, stalls=25)
+    assert len(log.moves["o"]) == 9
+
+
+def test_plain_elaboratable_runs_unwatched() -> None:
+    m = Module()
+    count = Signal(4)
+    m.d.sync += count.eq(count + 1)
+    seen: list[int] = []
+
+    async def bench(ctx: Any) -> None:
+        for _ in range(3):
+            await ctx.tick()
+            seen.append(ctx.get(count))
+
+    assert run(m, bench, deadline=9).moves == {}
+    assert seen == [1, 2, 3]
+
+
+def test_stuck_bench_meets_its_deadline() -> None:
+    async def bench(ctx: Any) -> None:
+        while True:
+            await ctx.tick()
+
+    with pytest.raises(TimeoutError, match="^No end after 7 cycles; words moved: no streams$"):
+        run(Module(), bench, deadline=7)
 
 
 def test_exercise_wrong() -> None:
