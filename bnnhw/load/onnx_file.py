@@ -152,20 +152,21 @@ class _Reader:
             for entry in graph.input
             if entry.name not in initializers
         }
+        producer = (self._text(model.producer_name), self._text(model.producer_version))
         return OnnxFile(
             path=self._path,
-            name=printable(graph.name),
-            producer=printable(f"{model.producer_name} {model.producer_version}".strip()),
+            name=printable(self._text(graph.name)),
+            producer=printable(" ".join(filter(None, producer))),
             opsets=opsets,
             inputs=inputs,
             outputs=tuple(self._name(entry.name, "output") for entry in graph.output),
             nodes=tuple(self._node(node) for node in graph.node),
             initializers=initializers,
             annotations={
-                entry.tensor_name: {p.key: p.value for p in entry.quant_parameter_tensor_names}
+                self._text(entry.tensor_name): self._texts(entry.quant_parameter_tensor_names)
                 for entry in graph.quantization_annotation
             },
-            props={entry.key: entry.value for entry in model.metadata_props},
+            props=self._texts(model.metadata_props),
         )
 
     def _check_counts(self, model: Any) -> None:
@@ -189,7 +190,7 @@ class _Reader:
                 self.fail(f"it has {what}, which are not supported")
 
     def _opsets(self, model: Any) -> dict[str, int]:
-        opsets = {printable(entry.domain): int(entry.version) for entry in model.opset_import}
+        opsets = {self._text(entry.domain): int(entry.version) for entry in model.opset_import}
         own = opsets.get("", opsets.get("ai.onnx"))
         if own not in _OPSETS:
             self.fail(
@@ -198,7 +199,17 @@ class _Reader:
             )
         return opsets
 
-    def _name(self, name: str, what: str) -> str:
+    def _text(self, text: object) -> str:
+        # Not every back end of protobuf refuses a string that is no UTF-8; some give bytes.
+        if not isinstance(text, str):
+            self.fail("it holds a text that is no UTF-8, so it is damaged")
+        return text
+
+    def _texts(self, entries: Any) -> dict[str, str]:
+        return {self._text(entry.key): self._text(entry.value) for entry in entries}
+
+    def _name(self, name: object, what: str) -> str:
+        name = self._text(name)
         if len(name) > _NAME_CAP:
             self.fail(f"the name of the {what} '{printable(name)}' is longer than {_NAME_CAP}")
         return name
@@ -238,7 +249,7 @@ class _Reader:
         return result
 
     def _node(self, node: Any) -> OnnxNode:
-        label = printable(node.name or next(iter(node.output), ""))
+        label = printable(self._text(node.name or next(iter(node.output), "")))
         if max(len(node.input), len(node.output), len(node.attribute)) > _LINKS_CAP:
             self.fail(f"the node '{label}' has more than {_LINKS_CAP} inputs or attributes")
         attributes: dict[str, Attribute] = {}

@@ -216,7 +216,8 @@ class _Interpreter:
         while inputs and inputs[-1] is None:
             inputs.pop()
         if not rule.inputs[0] <= len(inputs) <= rule.inputs[1]:
-            site.fail(f"has {len(inputs)} inputs; it needs {rule.inputs[0]} to {rule.inputs[1]}")
+            wanted = " to ".join(map(str, sorted(set(rule.inputs))))
+            site.fail(f"has {len(inputs)} inputs instead of {wanted}")
         results = rule.run(site, attributes, *inputs)
         if not isinstance(results, tuple):
             results = (results,)

@@ -95,7 +95,8 @@ def _bits(site: Site, x: Value | None, columns: int) -> tuple[str, Fraction, Fra
 def _image_bits(site: Site, x: Pixels) -> tuple[str, Fraction, Fraction]:
     values = sorted(set(x.table))
     if len(values) != 2:
-        site.unsupported(f"reads an input of {len(values)} different values instead of two")
+        count = f"{len(values)} different value{'s' * (len(values) > 1)}"
+        site.unsupported(f"reads an input of {count} instead of two")
     low, high = values
     lut = np.array([value == high for value in x.table], np.int64)
     edge = site.chain.image(x.image, lut)
