@@ -45,6 +45,8 @@ class _Stream:
 def _streams(core: wiring.Component) -> list[_Stream]:
     found = []
     for name, member in core.signature.members.items():
+        if member.is_port:
+            continue
         shape = member.signature.members["payload"].shape
         if isinstance(shape, data.StructLayout):
             fields = tuple((key, field.offset, field.width) for key, field in shape)
@@ -74,6 +76,10 @@ class _Shell(wiring.Component):
                         f"{item.name}: {what}, {width} bits",
                     )
                 )
+        for name, member in core.signature.members.items():
+            if member.is_port:
+                direction = "input" if member.flow is wiring.In else "output"
+                self.ports.append(Port(name, direction, Shape.cast(member.shape).width, "a wire"))
         super().__init__(
             {p.name: In(p.width) if p.direction == "input" else Out(p.width) for p in self._own()}
         )
@@ -103,6 +109,11 @@ class _Shell(wiring.Component):
                 pair = (Cat(inner.payload)[low : low + width], outer)
             target, source = pair if item.into else pair[::-1]
             m.d.comb += target.eq(source)
+        for name, member in self._core.signature.members.items():
+            if member.is_port:
+                inner, outer = getattr(self._core, name), getattr(self, name)
+                pair = (inner, outer) if member.flow is wiring.In else (outer, inner)
+                m.d.comb += pair[0].eq(pair[1])
         return m
 
 

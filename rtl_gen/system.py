@@ -1,0 +1,110 @@
+"""An accelerator behind a serial line: what a board's top holds."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bnnhw.bits import frame_bytes
+from bnnhw.errors import UsageError
+from bnnhw.plan import Plan
+
+from .accelerator import Accelerator
+from .link import HostLink, ResultBytes
+from .naming import label
+from .width import WidthConverter
+
+__all__ = ["LinkedAccelerator", "divisor_for"]
+
+_WORST_ERROR = 0.015
+
+
+def divisor_for(clock_hz: int, baud: int) -> int:
+    """Find the clocks of one bit.
+
+    Raises
+    ------
+    UsageError
+        If the nearest rate is more than 1.5 % off, or a bit would be shorter than 4 clocks.
+    """
+    divisor = round(clock_hz / baud)
+    if divisor < 4 or abs(clock_hz / divisor / baud - 1) > _WORST_ERROR:
+        best = clock_hz / max(4, divisor)
+        raise UsageError(
+            f"A clock of {clock_hz / 1e6:g} MHz gives no {baud} baud: the nearest is {best:.0f}.",
+            f"Choose a rate that divides {clock_hz} Hz into at least 4 clocks, such as 115200.",
+        )
+    return divisor
+
+
+class LinkedAccelerator(wiring.Component):
+    """An accelerator that answers a host over two wires, in the frames of `docs/protocol.md`.
+
+    Requests wait in the link's buffers while the accelerator works, so that line and hardware
+    overlap; answers leave in the order of the requests. Random bytes on `rx` wedge nothing.
+
+    Parameters
+    ----------
+    plan : Plan
+    clock_hz : int
+        Frequency of `sync`.
+    baud : int
+        Rate of the line.
+
+    Members
+    -------
+    rx : In(1)
+        Line from the host, asynchronous.
+    tx : Out(1)
+        Line to the host, from a register.
+
+    Raises
+    ------
+    UsageError
+        If the clock does not give the rate.
+    """
+
+    def __init__(self, plan: Plan, *, clock_hz: int, baud: int) -> None:
+        self._plan = plan
+        answer = plan.answer
+        code, index = frame_bytes(1, answer.bits_out), frame_bytes(1, answer.index_bits)
+        first = plan.blocks[0]
+        self._link = HostLink(
+            divisor=divisor_for(clock_hz, baud),
+            frame_bytes=frame_bytes(first.elements_in, first.bits_in),
+            answer_bytes=answer.elements_out * code + index,
+            classes=answer.elements_out,
+            identity=bytes.fromhex(plan.identity),
+            clock_hz=clock_hz,
+        )
+        super().__init__({"rx": In(1, init=1), "tx": Out(1)})
+
+    @property
+    def plan(self) -> Plan:
+        """What is behind the line."""
+        return self._plan
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the link, the accelerator, and the change from bytes to lanes and back."""
+        m = Module()
+        first, answer = self._plan.blocks[0], self._plan.answer
+        m.submodules.link = link = self._link
+        m.submodules.accelerator = core = Accelerator(self._plan)
+        m.submodules.lanes = lanes = WidthConverter(
+            elements=first.elements_in, bits=first.bits_in, lanes_in=8 // first.bits_in,
+            lanes_out=first.lanes_in,
+        )  # fmt: skip
+        m.submodules.bytes = octets = ResultBytes(bits=answer.bits_out, index_bits=answer.index_bits)
+        for name, unit in (("link", link), ("accelerator", core), ("lanes", lanes), ("bytes", octets)):
+            label(unit, name)
+        m.d.comb += [
+            # One byte is eight elements of one bit, or fewer wider ones: the same wires.
+            lanes.i.payload.as_value().eq(link.o.payload.as_value()),
+            lanes.i.valid.eq(link.o.valid),
+            link.o.ready.eq(lanes.i.ready),
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+        ]
+        wiring.connect(m, lanes.o, core.i)
+        wiring.connect(m, core.o, octets.i)
+        wiring.connect(m, octets.o, link.i)
+        return m
