@@ -231,6 +231,8 @@ class CompiledAccelerator:
             watchdog.cancel()
             process.kill()
             process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
         return complaint
 
     def _parse(self, answer: np.ndarray, frames: int) -> Recording:

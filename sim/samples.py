@@ -1,0 +1,81 @@
+"""Small made-up networks for benches: every kind of threshold, and nothing trained."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnnhw.fold import Folding, LayerFold
+from bnnhw.golden import run
+from bnnhw.graph import Argmax, Dense, Graph, Input, Threshold
+from bnnhw.graph.nodes import Node
+from bnnhw.plan import Plan, make_plan
+
+from .compare import Tally, compare
+from .compiled import Recording
+
+__all__ = ["check", "images", "network", "planned"]
+
+
+def network(sizes: Sequence[int], seed: int, *, offsets: bool = True) -> Graph:
+    """Make a chain of dense layers with random weights.
+
+    Thresholds lie where sums are, and a little outside, so that some channels are constant; both
+    directions occur.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Elements of the input and of each layer's output; at least two.
+    seed : int
+        The same one gives the same network.
+    offsets : bool
+        Whether classes have offsets.
+    """
+    dice = np.random.default_rng(seed)
+    nodes: list[Node] = [Input("x", (), (sizes[0],))]
+    final = len(sizes) - 2
+    for k, (columns, rows) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        nodes.append(
+            Dense(f"fc{k}", (nodes[-1].name,), dice.integers(0, 2, (rows, columns), np.uint8))
+        )
+        if k < final:
+            levels = dice.integers(-columns - 2, columns + 3, (rows, 1))
+            direction = dice.choice([-1, 1], rows)
+            nodes.append(Threshold(f"s{k}", (nodes[-1].name,), levels, direction))
+    reach = 5 if offsets else 0
+    logits = nodes[-1].name
+    nodes.append(Argmax("best", (logits,), dice.integers(-reach, reach + 1, sizes[-1])))
+    return Graph("net", tuple(nodes), (logits, "best"))
+
+
+def planned(graph: Graph, folds: Sequence[tuple[int, int]], *, lanes: int | None = None) -> Plan:
+    """Plan `graph` with one (PE, SIMD) for each layer."""
+    names = [node.name for node in graph.nodes if isinstance(node, Dense)]
+    layers = {name: LayerFold(*fold) for name, fold in zip(names, folds, strict=True)}
+    return make_plan(graph, Folding(layers, lanes), name=graph.name)
+
+
+def images(graph: Graph, count: int, seed: int) -> np.ndarray:
+    """Make random images for `graph`."""
+    size = graph.edges[graph.input.name].size
+    return np.random.default_rng(seed).integers(0, 2, (count, size))
+
+
+def check(plan: Plan, recording: Recording, seen: np.ndarray) -> int:
+    """Hold a recording against the plain golden model.
+
+    Returns
+    -------
+    int
+        Values compared.
+
+    Raises
+    ------
+    AssertionError
+        If something differs, or nothing was compared.
+    """
+    tally = Tally()
+    trace = run(plan.graph, seen, path="plain", trace=True)
+    compare(plan, recording, trace.edges, tally)
+    assert tally.compared and not tally.differences, tally.differences
+    return tally.compared
