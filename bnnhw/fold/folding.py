@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from ..files import read_capped
 from ..graph import Dense, Graph
+from ..names import printable
 from .memory import prefers_luts
 
 __all__ = ["STYLES", "Folding", "LayerFold", "full", "load_folding", "serial"]
@@ -69,7 +70,7 @@ class Folding:
         for name in self.layers:
             if name not in dense:
                 raise UsageError(
-                    f"The folding names a layer '{name}' that network '{graph.name}' "
+                    f"The folding names a layer '{printable(name)}' that network '{graph.name}' "
                     "does not have.",
                     f"Its dense layers are: {', '.join(dense)}.",
                 )
@@ -80,27 +81,27 @@ class Folding:
                     f"Add a table [layer.{name}] with pe and simd.",
                 )
             fold = self.layers[name]
-            _check_range(name, "pe", fold.pe, node.rows, "rows")
-            _check_range(name, "simd", fold.simd, node.columns, "columns")
+            _check_range(f"Layer '{name}'", "pe", fold.pe, node.rows, "rows")
+            _check_range(f"Layer '{name}'", "simd", fold.simd, node.columns, "columns")
             if fold.weights not in STYLES:
                 raise UsageError(
-                    f"Layer '{name}': weights = {fold.weights!r} is not known.",
+                    f"Layer '{name}': weights = {printable(repr(fold.weights))} is not known.",
                     f"Use one of {', '.join(STYLES)}.",
                 )
         if self.input_lanes is not None:
             _check_range(
-                "the input",
-                "lanes",
+                "The input",
+                "input_lanes",
                 self.input_lanes,
                 graph.edges[graph.input.name].size,
                 "elements",
             )
 
 
-def _check_range(name: str, what: str, value: object, limit: int, of: str) -> None:
+def _check_range(owner: str, what: str, value: object, limit: int, of: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
         raise UsageError(
-            f"Layer '{name}': {what} = {value!r} does not fit its {limit} {of}.",
+            f"{owner}: {what} = {printable(repr(value))} does not fit its {limit} {of}.",
             f"Give {what} a whole number from 1 to {limit}.",
         )
 
@@ -138,10 +139,11 @@ def load_folding(path: Path) -> Folding:
         raise UsageError(f"'{path}' is no TOML: {error}.", todo) from error
     unknown = set(content) - {"layer", "input_lanes"}
     tables = content.get("layer", {})
-    if unknown or not isinstance(tables, dict) or not tables:
-        raise UsageError(
-            f"'{path}' holds {sorted(unknown) or 'no layers'}, which a folding does not know.", todo
-        )
+    if unknown:
+        names = ", ".join(f"'{printable(name)}'" for name in sorted(unknown))
+        raise UsageError(f"'{path}' holds {names}, which a folding does not know.", todo)
+    if not isinstance(tables, dict) or not tables:
+        raise UsageError(f"'{path}' has no table [layer.NAME].", todo)
     layers = {}
     for name, table in tables.items():
         if not isinstance(table, dict) or not {"pe", "simd"} <= set(table) <= {
@@ -150,7 +152,7 @@ def load_folding(path: Path) -> Folding:
             "weights",
         }:
             raise UsageError(
-                f"'{path}': table [layer.{name}] does not hold pe and simd (and weights) alone.",
+                f"'{path}': table [layer.{printable(name)}] does not hold pe and simd (and weights) alone.",
                 todo,
             )
         layers[str(name)] = LayerFold(table["pe"], table["simd"], table.get("weights", "auto"))

@@ -1,153 +1,148 @@
 """The folding solved: the fewest cells for a frame rate, or the highest rate that fits a board."""
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 
-from ..bits import bits_for
+import numpy as np
+
 from ..errors import DoesNotFit, UsageError
 from ..graph import Dense, Graph
 from ..target import Budget
+from .cost import (
+    LUT_LINK,
+    Estimate,
+    Option,
+    checked_family,
+    estimate,
+    has_thresholds,
+    option,
+    seam,
+)
 from .folding import Folding, LayerFold
-from .memory import block_rams
+from .paths import NEVER, Paths
 
-__all__ = ["Estimate", "estimate", "solve"]
+__all__ = ["solve"]
 
-# A first model of what Yosys makes of the portable popcount tree; the arrays issue replaces it by
-# fitted ones. The price of a pair is what `docs/results.md` measures, the rest is control.
-_LUT_PER_PAIR = {"ice40": 2.8, "ecp5": 2.9}
-_LUT_PER_PE = 3.0
-_LUT_PER_LAYER = 90.0
-_LUT_LINK = 700.0
 # Place and route becomes slow and slow-clocked in a full device; a design that is asked to fill it
 # leaves this much free.
 _LUT_SHARE, _EBR_SHARE = 0.6, 0.95
+# A wider array than this takes place and route longer than anybody waits.
 _MAX_PAIRS = 4096
+_PRICE = 100
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What a folding is thought to take.
-
-    Parameters
-    ----------
-    lut4 : int
-        Cells, host link included.
-    ebr : int
-        Block RAMs.
-    cycles : int
-        Clocks between two images.
-    """
+class _Cap:
+    """What may be used, and how many cells a block RAM is worth."""
 
     lut4: int
     ebr: int
-    cycles: int
+    price: int
 
-
-@dataclass(frozen=True)
-class _Option:
-    fold: LayerFold
-    cycles: int
-    lut4: float
-    ebr: int
-
-
-def _option(node: Dense, pe: int, simd: int, family: str) -> _Option:
-    neuron, synapse = -(-node.rows // pe), -(-node.columns // simd)
-    count = bits_for(node.columns + 1)
-    fold = LayerFold(pe, simd)
-    lut4 = _LUT_PER_LAYER + pe * (simd * _LUT_PER_PAIR[family] + _LUT_PER_PE * count)
-    ebr = 0
-    depth = neuron * synapse
-    for width, words, style in (
-        (pe * simd, depth, fold.weight_style(node.rows, node.columns)),
-        (pe * (count + 1), neuron, "lut" if neuron <= 32 else "block"),
-    ):
-        if style == "lut":
-            lut4 += 0.0 if words == 1 else width * -(-words // 16)
-        else:
-            ebr += block_rams(family, width, words)
-    if neuron > 1:
-        ebr += block_rams(family, simd, 2 << max(0, (synapse - 1).bit_length()))
-    return _Option(fold, depth, lut4, ebr)
+    @classmethod
+    def of(cls, budget: Budget, lut_share: float = 1.0, ebr_share: float = 1.0) -> "_Cap":
+        # The price at which half of the cells are worth all block RAMs.
+        price = budget.lut4 // (2 * budget.ebr) if budget.ebr else _PRICE
+        return cls(int(budget.lut4 * lut_share), int(budget.ebr * ebr_share), price)
 
 
 def _divisors(number: int) -> list[int]:
-    return [d for d in range(1, number + 1) if number % d == 0]
+    low = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    return sorted({*low, *(number // d for d in low)})
 
 
-def _options(node: Dense, family: str) -> list[_Option]:
+def _options(node: Dense, family: str, *, thresholds: bool) -> list[Option]:
     found = [
-        _option(node, pe, simd, family)
+        option(node, LayerFold(pe, simd), family, thresholds=thresholds)
         for pe in _divisors(node.rows)
         for simd in _divisors(node.columns)
         if pe * simd <= _MAX_PAIRS
     ]
-    return sorted(found, key=lambda option: option.cycles)
+    return sorted(found, key=lambda item: item.cycles)
 
 
-def _seam(lanes_in: int, lanes_out: int) -> float:
-    """Cells of a width converter: nothing, a shift register, or a gearbox with its multiplexers."""
-    if lanes_in == lanes_out:
-        return 0.0
-    wide = max(lanes_in, lanes_out)
-    return (
-        1.5 * wide + 20
-        if wide % min(lanes_in, lanes_out) == 0
-        else 8.0 * (lanes_in + lanes_out) + 40
-    )
+class _Network:
+    """A network with every option of every layer."""
 
-
-def _cheapest(
-    layers: list[tuple[str, list[_Option]]], cycles: int, price: float
-) -> dict[str, _Option] | None:
-    """Choose one option a layer within `cycles` for the lowest price, as a shortest path."""
-    best: dict[int, tuple[float, dict[str, _Option]]] = {0: (0.0, {})}
-    for name, options in layers:
-        grown: dict[int, tuple[float, dict[str, _Option]]] = {}
-        for option in options:
-            if option.cycles > cycles:
-                break
-            own = option.lut4 + price * option.ebr
-            cost, chosen = min(
-                (
-                    (c + (_seam(lanes, option.fold.simd) if lanes else 0.0), path)
-                    for lanes, (c, path) in best.items()
-                ),
-                key=lambda pair: pair[0],
+    def __init__(self, graph: Graph, family: str) -> None:
+        self.graph = graph
+        self.family = family
+        dense = [node for node in graph.nodes if isinstance(node, Dense)]
+        if not dense:
+            raise UsageError(
+                f"Network '{graph.name}' has no dense layer to fold.", "Give a network with one."
             )
-            total = cost + own
-            if option.fold.pe not in grown or total < grown[option.fold.pe][0]:
-                grown[option.fold.pe] = (total, {**chosen, name: option})
-        best = grown
-    return min(best.values(), key=lambda pair: pair[0])[1] if best else None
+        self._names = [node.name for node in dense]
+        self._options = [
+            _options(node, family, thresholds=has_thresholds(graph, node)) for node in dense
+        ]
+        self._classes = dense[-1].rows if graph.argmax else 1
+        self._bits = graph.edges[dense[-1].name].grid.bits
+        self.weight_bits = sum(node.weight.size for node in dense)
 
+    def targets(self) -> list[int]:
+        """Every number of clocks an image that a folding can have, ascending."""
+        floor = max(self._classes, *(options[0].cycles for options in self._options))
+        own = {item.cycles for options in self._options for item in options}
+        return sorted({floor, *(cycles for cycles in own if cycles > floor)})
 
-def _total(chosen: dict[str, _Option]) -> Estimate:
-    lut4 = _LUT_LINK + sum(option.lut4 for option in chosen.values())
-    return Estimate(
-        round(lut4),
-        sum(option.ebr for option in chosen.values()),
-        max(option.cycles for option in chosen.values()),
-    )
+    def cheapest(self, cycles: int, cap: _Cap | None, price: int = _PRICE) -> Folding | None:
+        """Find the cheapest folding within `cycles` and, where there is one, `cap`."""
+        price = cap.price if cap else price
+        start = np.full((1, cap.ebr + 1 if cap else 1), NEVER)
+        start[0, 0] = 0
+        steps = [Paths([0], start)]
+        for options in self._options:
+            allowed = [item for item in options if item.cycles <= cycles]
+            if not allowed:
+                return None
+            if cap is None:
+                # Without a cap only the price counts, so that block RAMs are as good as cells.
+                allowed = [
+                    Option(item.fold, item.cycles, item.lut4 + price * item.ebr, 0)
+                    for item in allowed
+                ]
+            steps.append(steps[-1].grow(allowed, first=len(steps) == 1))
+            if steps[-1].best.min() >= NEVER:
+                return None
+        end = self._end(steps[-1], cap, price)
+        return None if end is None else self._path(steps, *end)
 
+    def _end(self, step: Paths, cap: _Cap | None, price: int) -> tuple[int, int] | None:
+        limit = cap.lut4 - LUT_LINK if cap else NEVER - 1
+        found = []
+        for row, lanes in enumerate(step.lanes):
+            total = step.best[row] + (seam(lanes, 1, self._bits) if self.graph.argmax else 0)
+            found += [
+                (int(total[ebr]) + price * int(ebr), row, int(ebr))
+                for ebr in np.flatnonzero(total <= limit)
+            ]
+        return min(found)[1:] if found else None
 
-def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
-    """Estimate what `folding` takes on a device of `family`."""
-    chosen = {
-        node.name: _option(
-            node, folding.layers[node.name].pe, folding.layers[node.name].simd, family
-        )
-        for node in graph.nodes
-        if isinstance(node, Dense)
-    }
-    return _total(chosen)
+    def _path(self, steps: list[Paths], row: int, ebr: int) -> Folding:
+        chosen = {}
+        for name, step in zip(reversed(self._names), reversed(steps[1:]), strict=True):
+            item, row, ebr = step.back(row, ebr)
+            chosen[name] = item.fold
+        return Folding({name: chosen[name] for name in self._names})
 
+    def fastest(self, cap: _Cap) -> Folding | None:
+        """Find the fastest folding within `cap`, the cheapest of them."""
+        targets = self.targets()
+        low, high, found = 0, len(targets) - 1, None
+        while low <= high:  # More clocks allow all that fewer allow: bisect.
+            middle = (low + high) // 2
+            folding = self.cheapest(targets[middle], cap)
+            if folding:
+                found, high = folding, middle - 1
+            else:
+                low = middle + 1
+        return found
 
-def _targets(layers: list[tuple[str, list[_Option]]]) -> Iterator[int]:
-    floor = max(options[0].cycles for _, options in layers)
-    yield from sorted(
-        {option.cycles for _, options in layers for option in options if option.cycles >= floor}
-    )
+    def estimate(self, folding: Folding) -> Estimate:
+        """Price a folding."""
+        return estimate(self.graph, folding, self.family)
 
 
 def solve(
@@ -160,6 +155,9 @@ def solve(
 ) -> Folding:
     """Solve the folding among the divisors of each layer.
 
+    The answer is an optimum of the cost model of `bnnhw.fold.cost`: no other choice of divisors is
+    cheaper, or faster, within the same limits.
+
     Parameters
     ----------
     graph : Graph
@@ -168,108 +166,86 @@ def solve(
     budget : Budget or None
         What the device has; nothing is held against it where None.
     fps, clock_hz : float or None
-        Frame rate to reach at a clock in Hz: the cheapest folding that reaches it. Where `fps` is
-        None, the fastest folding whose estimate leaves the device 40 % of its cells and 5 % of its
-        block RAMs.
+        Frame rate to reach at a clock in Hz: the cheapest folding that reaches it within all of
+        the device. Where `fps` is None, the fastest folding whose estimate leaves the device 40 %
+        of its cells and 5 % of its block RAMs; without a budget the fastest of all.
 
     Raises
     ------
     UsageError
-        If the rate needs more than one image in as many clocks as the widest folding takes.
+        If the rate or the clock is no positive number, if the rate leaves fewer clocks for an image
+        than the widest folding takes, or if there is no dense layer.
     DoesNotFit
         If nothing that is fast enough fits.
+    ValueError
+        If there is no model of the family.
     """
-    price = budget.lut4 / budget.ebr / 2 if budget else 100.0
-    layers = [
-        (node.name, _options(node, family)) for node in graph.nodes if isinstance(node, Dense)
-    ]
-    if not layers:
-        raise UsageError(
-            f"Network '{graph.name}' has no dense layer to fold.", "Give a network with one."
-        )
-    targets = list(_targets(layers))
+    network = _Network(graph, checked_family(family))
     if fps is not None:
-        return _for_rate(graph, layers, targets, price, budget, fps, clock_hz)
-    low, high, found = 0, len(targets) - 1, None
-    while (
-        low <= high
-    ):  # Fewer cycles never take fewer cells: bisect for the first target that fits.
-        middle = (low + high) // 2
-        chosen = _fitting(layers, targets[middle], price, budget)
-        if chosen:
-            found, high = chosen, middle - 1
-        else:
-            low = middle + 1
-    if found is None:
-        raise _too_big(graph, layers, targets[-1], price, budget)
-    return Folding({name: option.fold for name, option in found.items()})
+        return _for_rate(network, budget, fps, clock_hz)
+    if budget is None:
+        folding = network.cheapest(network.targets()[0], None)
+        assert folding is not None
+        return folding
+    folding = network.fastest(_Cap.of(budget, _LUT_SHARE, _EBR_SHARE))
+    if folding is None:
+        raise _too_big(network, budget)
+    return folding
 
 
 def _for_rate(
-    graph: Graph,
-    layers: list[tuple[str, list[_Option]]],
-    targets: list[int],
-    price: float,
-    budget: Budget | None,
-    fps: float,
-    clock_hz: float | None,
+    network: _Network, budget: Budget | None, fps: float, clock_hz: float | None
 ) -> Folding:
-    if clock_hz is None or not fps > 0 or not clock_hz > 0:
+    if clock_hz is None or not all(0 < value < math.inf for value in (fps, clock_hz)):
         raise UsageError(
-            f"A frame rate of {fps} needs a rate and a clock above 0.",
-            "Give --fps and a board or clock.",
+            f"A frame rate of {fps} at a clock of {clock_hz} Hz is not possible.",
+            "Give a frame rate and a clock above 0.",
         )
-    cycles = int(clock_hz // fps)
-    if cycles < targets[0]:
+    cycles = int(Fraction(clock_hz) / Fraction(fps))
+    least = network.targets()[0]
+    if cycles < least:
         raise UsageError(
             f"{fps:g} images/s at {clock_hz / 1e6:g} MHz leave {cycles} clocks an image; "
-            f"the widest folding of '{graph.name}' takes {targets[0]}.",
-            f"Ask for at most {clock_hz / targets[0]:.0f} images/s.",
+            f"the widest folding of '{network.graph.name}' takes {least}.",
+            f"Ask for at most {_rate(clock_hz, least)} images/s.",
         )
-    chosen = _cheapest(layers, cycles, price)
-    assert chosen is not None
-    total = _total(chosen)
-    if budget and (total.lut4 > budget.lut4 or total.ebr > budget.ebr):
-        raise DoesNotFit(
-            f"{fps:g} images/s of '{graph.name}' need about {total.lut4} LUT4 and {total.ebr} "
-            "block RAMs; "
-            f"the device has {budget.lut4} and {budget.ebr}.",
-            "Ask for fewer images/s, or choose a larger board.",
-        )
-    return Folding({name: option.fold for name, option in chosen.items()})
+    cap = _Cap.of(budget) if budget else None
+    folding = network.cheapest(cycles, cap)
+    if folding is None:
+        assert budget is not None and cap is not None
+        raise _too_fast(network, budget, cap, fps, cycles, clock_hz)
+    return folding
 
 
-def _fitting(
-    layers: list[tuple[str, list[_Option]]], cycles: int, price: float, budget: Budget | None
-) -> dict[str, _Option] | None:
-    # Dearer block RAM moves bits to cells and into better filled shapes; the first price that fits
-    # is kept.
-    for factor in (1.0, 4.0, 16.0, 0.1):
-        chosen = _cheapest(layers, cycles, price * factor)
-        if chosen is None:
-            return None
-        total = _total(chosen)
-        if not budget or (
-            total.lut4 <= _LUT_SHARE * budget.lut4 and total.ebr <= _EBR_SHARE * budget.ebr
-        ):
-            return chosen
-    return None
+def _rate(clock_hz: float, cycles: int) -> str:
+    """Show a frame rate, rounded down so that it can be asked for."""
+    rate = clock_hz / cycles
+    return f"{math.floor(rate)}" if rate >= 1000 else f"{math.floor(rate * 1000) / 1000:g}"
 
 
-def _too_big(
-    graph: Graph,
-    layers: list[tuple[str, list[_Option]]],
-    cycles: int,
-    price: float,
-    budget: Budget | None,
+def _too_fast(
+    network: _Network, budget: Budget, cap: _Cap, fps: float, cycles: int, clock_hz: float
 ) -> DoesNotFit:
-    least = _cheapest(layers, cycles, 16 * price)
-    assert least is not None and budget is not None
-    total = _total(least)
-    bits = sum(node.weight.size for node in graph.nodes if isinstance(node, Dense))
+    wanted = network.cheapest(cycles, None, cap.price)
+    assert wanted is not None
+    total, slower = network.estimate(wanted), network.fastest(cap)
+    if slower is None:
+        return _too_big(network, budget)
+    rate = _rate(clock_hz, network.estimate(slower).cycles)
     return DoesNotFit(
-        f"'{graph.name}' holds {bits} weight bits; its smallest folding takes about "
-        f"{total.lut4} LUT4 and {total.ebr} block RAMs; "
+        f"{fps:g} images/s of '{network.graph.name}' need about {total.lut4} LUT4 and "
+        f"{total.ebr} block RAMs; the device has {budget.lut4} and {budget.ebr}.",
+        f"Ask for at most {rate} images/s, or choose a larger board.",
+    )
+
+
+def _too_big(network: _Network, budget: Budget) -> DoesNotFit:
+    least = network.cheapest(network.targets()[-1], None, _Cap.of(budget).price)
+    assert least is not None
+    total = network.estimate(least)
+    return DoesNotFit(
+        f"'{network.graph.name}' holds {network.weight_bits} weight bits; its smallest folding "
+        f"takes about {total.lut4} LUT4 and {total.ebr} block RAMs; "
         f"the device has {budget.lut4} and {budget.ebr}.",
         "Choose a larger board or a smaller network.",
     )

@@ -1,0 +1,157 @@
+"""What a folding takes: clocks, exactly; lookup tables and block RAMs, as an estimate."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from ..bits import bits_for
+from ..graph import Dense, Graph, Threshold
+from .folding import Folding, LayerFold
+from .memory import SHAPES, block_rams
+
+__all__ = [
+    "LUT_LINK",
+    "Estimate",
+    "Option",
+    "checked_family",
+    "estimate",
+    "has_thresholds",
+    "option",
+    "seam",
+]
+
+# A first model of what Yosys makes of the portable popcount tree, to be replaced by one that is
+# fitted for each target. Whole cells, so that sums are exact and any two ways to add them agree.
+_LUT_PER_TEN_PAIRS = {"ice40": 28, "ecp5": 29}
+_LUT_PER_PE = 3
+_LUT_PER_LAYER = 90
+LUT_LINK = 700
+"""Cells of the host link."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a folding is thought to take.
+
+    Parameters
+    ----------
+    lut4 : int
+        Cells, host link included.
+    ebr : int
+        Block RAMs.
+    cycles : int
+        Clocks between two images; equal to `Plan.cycles`.
+    """
+
+    lut4: int
+    ebr: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to fold one layer, and its price.
+
+    Parameters
+    ----------
+    fold : LayerFold
+    cycles : int
+        Clocks a vector.
+    lut4, ebr : int
+        Cells and block RAMs.
+    """
+
+    fold: LayerFold
+    cycles: int
+    lut4: int
+    ebr: int
+
+
+def checked_family(family: str) -> str:
+    """Return `family` if there is a model of it.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if family not in SHAPES:
+        raise ValueError(f"Family must be one of {', '.join(SHAPES)}, not {family!r}")
+    return family
+
+
+def option(node: Dense, fold: LayerFold, family: str, *, thresholds: bool) -> Option:
+    """Price one layer.
+
+    Parameters
+    ----------
+    node : Dense
+    fold : LayerFold
+    family : str
+        ``"ice40"`` or ``"ecp5"``.
+    thresholds : bool
+        Thresholds follow the counts.
+    """
+    neuron, synapse = -(-node.rows // fold.pe), -(-node.columns // fold.simd)
+    count = bits_for(node.columns + 1)
+    pairs = -(-fold.pe * fold.simd * _LUT_PER_TEN_PAIRS[family] // 10)
+    lut4, ebr = _LUT_PER_LAYER + pairs + fold.pe * _LUT_PER_PE * count, 0
+    style = fold.weight_style(node.rows, node.columns)
+    memories = [(fold.pe * fold.simd, neuron * synapse, style)]
+    if thresholds:
+        memories.append((fold.pe * (count + 1), neuron, "lut" if neuron <= 32 else "block"))
+    if neuron > 1:
+        # The replay buffer: two banks of one vector each.
+        memories.append((fold.simd, 2 << max(1, (synapse - 1).bit_length()), "block"))
+    for width, depth, place in memories:
+        if place == "block":
+            ebr += block_rams(family, width, depth)
+        elif depth > 1:
+            lut4 += width * -(-depth // 16)
+    return Option(fold, neuron * synapse, lut4, ebr)
+
+
+@cache
+def seam(lanes_in: int, lanes_out: int, bits: int = 1) -> int:
+    """Count the cells of a width converter: wires, a shift register, or a gearbox."""
+    if lanes_in == lanes_out:
+        return 0
+    if max(lanes_in, lanes_out) % min(lanes_in, lanes_out) == 0:
+        return 20 + 3 * max(lanes_in, lanes_out) * bits // 2
+    return 40 + 8 * (lanes_in + lanes_out) * bits
+
+
+def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
+    """Estimate what `folding` takes on a device of `family`.
+
+    Raises
+    ------
+    UsageError
+        If the folding does not suit the graph.
+    ValueError
+        If there is no model of the family.
+    """
+    checked_family(family)
+    folding.check(graph)
+    lut4, ebr = LUT_LINK, 0
+    dense = [node for node in graph.nodes if isinstance(node, Dense)]
+    lanes = folding.input_lanes or folding.layers[dense[0].name].simd
+    # A converter takes no longer than its slower neighbour: its words are theirs.
+    cycles = -(-graph.edges[graph.input.name].size // lanes)
+    for node in dense:
+        one = option(
+            node, folding.layers[node.name], family, thresholds=has_thresholds(graph, node)
+        )
+        lut4 += one.lut4 + seam(lanes, one.fold.simd)
+        ebr += one.ebr
+        cycles = max(cycles, one.cycles)
+        lanes = one.fold.pe
+    if graph.argmax:
+        # One class a clock.
+        lut4 += seam(lanes, 1, graph.edges[dense[-1].name].grid.bits)
+        cycles = max(cycles, dense[-1].rows)
+    return Estimate(lut4, ebr, cycles)
+
+
+def has_thresholds(graph: Graph, node: Dense) -> bool:
+    """Tell whether thresholds follow a dense layer."""
+    return any(isinstance(reader, Threshold) for reader in graph.consumers(node.name))
