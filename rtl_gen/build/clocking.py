@@ -43,7 +43,9 @@ class PowerOnReset(wiring.Component):
         if not isinstance(cycles, int) or cycles < 1:
             raise ValueError(f"Cycles must be a positive integer, not {cycles!r}")
         self._cycles = 1 << max((cycles - 1).bit_length(), 1)
-        super().__init__({"locked": In(1), "rst": Out(1, init=1)})
+        super().__init__(
+            {"locked": In(1), "rst": Out(1, init=1)}  # type: ignore[call-arg]  # stubs lack init
+        )
 
     @property
     def cycles(self) -> int:

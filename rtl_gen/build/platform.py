@@ -118,6 +118,8 @@ def prepare(
             BoardTop(board=board, core=core),
             name,
             emit_src=False,  # paths of this machine would end up in the netlist
+            # Names that are kept for benches would keep logic that nothing needs.
+            script_after_read="setattr -unset keep w:*",
             synth_opts="-nowidelut" if ecp5 and not wide_luts else "",
             nextpnr_opts=" ".join(options),
         )

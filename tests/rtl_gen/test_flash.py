@@ -45,7 +45,7 @@ def programmer(tmp_path, monkeypatch):
 
 def test_sram_by_default_flash_when_asked(programmer, bitstream, tmp_path):
     program = programmer("bnnhw-test-first")
-    said = []
+    said: list[str] = []
     command = run_flash(BOARD, bitstream, say=said.append)
     assert command == [str(program), "-S", str(bitstream)]
     assert (tmp_path / "argv").read_text().splitlines() == ["-S", str(bitstream)]

@@ -31,7 +31,7 @@ class Echo(wiring.Component):
     ) -> None:
         self._width, self._depth = width, depth
         self._adders, self._writable = adders, writable
-        super().__init__({"rx": In(1), "tx": Out(1, init=1)})
+        super().__init__({"rx": In(1), "tx": Out(1)})
 
     @property
     def registers(self) -> int:
@@ -44,9 +44,8 @@ class Echo(wiring.Component):
         address = Signal(range(self._depth))
         m.submodules.line = FFSynchronizer(self.rx, line, init=1)
         content = [7 * n % 251 for n in range(self._depth)]
-        m.submodules.words = words = memory.Memory(
-            shape=self._width, depth=self._depth, init=content
-        )
+        words: Any = memory.Memory(shape=self._width, depth=self._depth, init=content)
+        m.submodules.words = words
         if self._writable:
             write = words.write_port()
             m.d.comb += [write.addr.eq(address), write.data.eq(word), write.en.eq(line)]
@@ -75,7 +74,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Build]:
 
     def build(name: str) -> Build:
         if name not in done:
-            board, core, steps = load_board(name), Echo(), []
+            board, core = load_board(name), Echo()
+            steps: list[str] = []
             folder = tmp_path_factory.mktemp("built") / "deep" / name
             report = build_bitstream(
                 core,

@@ -54,6 +54,13 @@ def test_environment_changes_nothing(monkeypatch):
     assert steps("icebreaker") == before
 
 
+def test_kept_names_do_not_keep_logic():
+    script = steps("icebreaker").files["plain.ys"].splitlines()
+    kept = [line.split()[0] for line in script if line and not line.startswith("#")]
+    assert kept == ["read_rtlil", "setattr", "synth_ice40", "write_json"]
+    assert "setattr -unset keep w:*" in script
+
+
 def test_only_the_used_pins_are_driven():
     constraints = steps("hx8k-breakout").files["plain.pcf"]
     pins = {line.split()[1] for line in constraints.splitlines() if line.startswith("set_io")}
