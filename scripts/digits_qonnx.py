@@ -1,0 +1,142 @@
+"""Write trained binary layers as QONNX, straight from their arrays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+__all__ = ["BnLayer", "write_qonnx"]
+
+DOMAIN = "qonnx.custom_op.general"
+OPSET = 13
+
+
+@dataclass(frozen=True)
+class BnLayer:
+    """A binary layer with batch normalisation and sign behind it.
+
+    Attributes
+    ----------
+    weight : np.ndarray
+        Latent weights [outputs, inputs]; their signs are the weights, sign(0) = +1.
+    gamma, beta, mean, var : np.ndarray
+        Batch normalisation, per output.
+    eps : float
+        Its epsilon.
+    """
+
+    weight: np.ndarray
+    gamma: np.ndarray
+    beta: np.ndarray
+    mean: np.ndarray
+    var: np.ndarray
+    eps: float
+
+    def normalised(self, sums: np.ndarray) -> np.ndarray:
+        """Batch normalisation of sums [..., outputs], in float64."""
+        scale = self.gamma.astype(np.float64) / np.sqrt(self.var.astype(np.float64) + self.eps)
+        return (sums - self.mean.astype(np.float64)) * scale + self.beta.astype(np.float64)
+
+
+class _Graph:
+    """Collects nodes and constants; every method returns the name of what it made."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def constant(self, name: str, value: object, kind: type = np.float32) -> str:
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
+        return name
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: float) -> str:
+        made = helper.make_node(kind, inputs, [output], name=f"{kind}_{output}")
+        made.domain = DOMAIN if kind == "BipolarQuant" else ""
+        made.attribute.extend(
+            helper.make_attribute(name, value) for name, value in attributes.items()
+        )
+        self.nodes.append(made)
+        return output
+
+    def product(self, x: str, weight: np.ndarray, at: str) -> str:
+        latent = self.constant(f"{at}_weight", weight.T)
+        binary = self.node("BipolarQuant", [latent, "one"], f"{at}_binary_weight")
+        return self.node("MatMul", [x, binary], f"{at}_sum")
+
+    def norm(self, x: str, layer: BnLayer, at: str) -> str:
+        names = [
+            self.constant(f"{at}_{part}", getattr(layer, part))
+            for part in ("gamma", "beta", "mean", "var")
+        ]
+        return self.node("BatchNormalization", [x, *names], f"{at}_norm", epsilon=float(layer.eps))
+
+
+def write_qonnx(
+    path: Path,
+    hidden: list[BnLayer],
+    last: np.ndarray,
+    *,
+    side: int,
+    gain: float,
+    scale: float,
+    metadata: dict[str, str],
+) -> None:
+    """Write a multilayer perceptron whose every weight and activation is +1 or -1.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    hidden : list[BnLayer]
+        All layers but the last.
+    last : np.ndarray
+        Latent weights [classes, inputs] of the last one.
+    side : int
+        Width and height of the input image, one channel, pixels 0...1.
+    gain : float
+        A pixel becomes +1 where `gain * pixel - 1 >= 0`.
+    scale : float
+        Positive factor on all logits.
+    metadata : dict[str, str]
+        Goes into the file's metadata properties.
+    """
+    graph = _Graph()
+    graph.constant("one", 1.0)
+    x = graph.node("Mul", ["image", graph.constant("gain", gain)], "scaled")
+    x = graph.node("Sub", [x, graph.constant("offset", 1.0)], "centred")
+    x = graph.node("BipolarQuant", [x, "one"], "bits")
+    x = graph.node("Reshape", [x, graph.constant("row", [1, -1], np.int64)], "pixels")
+    for number, layer in enumerate(hidden):
+        at = f"layer{number}"
+        x = graph.norm(graph.product(x, layer.weight, at), layer, at)
+        x = graph.node("BipolarQuant", [x, "one"], f"{at}_bits")
+    x = graph.product(x, last, f"layer{len(hidden)}")
+    graph.node("Mul", [x, graph.constant("logit_scale", scale)], "logits")
+    _save(path, graph, [1, 1, side, side], [1, len(last)], metadata)
+
+
+def _save(
+    path: Path,
+    graph: _Graph,
+    shape_in: list[int],
+    shape_out: list[int],
+    metadata: dict[str, str],
+) -> None:
+    made = helper.make_graph(
+        graph.nodes,
+        path.stem,
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape_in)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape_out)],
+        graph.constants,
+    )
+    model = helper.make_model(
+        made,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)],
+        ir_version=8,
+        producer_name="bnnhw scripts/train_digits.py",
+    )
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
