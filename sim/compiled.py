@@ -1,36 +1,21 @@
 """A generated accelerator, compiled by Verilator into a program that streams frames fast."""
 
-import hashlib
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bnnhw.errors import CheckFailed, ToolMissing
+from bnnhw.errors import CheckFailed
 from bnnhw.plan import ArgmaxPlan, Block, Plan
-from rtl_gen.tools import find_program, run_tool, verilator
+
+from .verilated import compile_program
 
 __all__ = ["CompiledAccelerator", "Recording", "compile_accelerator"]
 
 _HARNESS = Path(__file__).with_name("harness.cpp")
-_FLAGS = (
-    "--cc",
-    "-O3",
-    "--x-assign",
-    "fast",
-    "--x-initial",
-    "fast",
-    "--no-timing",
-    "-Wno-fatal",
-    "-Wno-lint",
-    "-Wno-style",
-)
 
 
 @dataclass(frozen=True)
@@ -118,19 +103,13 @@ struct Model {{
 
 
 def _public(plan: Plan) -> str:
-    lines = ["`verilator_config"]
+    lines = []
     for block in plan.blocks:
         lines += [
             f'public_flat_rd -module "{plan.name}_core" -var "{block.name}_{what}"'
             for what in ("valid", "ready", "word")
         ]
     return "\n".join(lines) + "\n"
-
-
-def cache_folder() -> Path:
-    """Where compiled accelerators are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "bnnhw" / "compiled"
 
 
 class CompiledAccelerator:
@@ -271,92 +250,12 @@ def compile_accelerator(
     ToolFailed
         If one of them refuses its input.
     """
-    tool = verilator()
-    compiler = find_program("g++") or find_program("clang++") or find_program("c++")
-    if compiler is None:
-        raise ToolMissing(
-            "No C++ compiler was found.",
-            "Install one: apt-get install g++, or your system's equivalent.",
-        )
-    header, public = _edges_header(plan), _public(plan)
-    state = "\0".join((verilog, header, public, _HARNESS.read_text(), tool.version, str(compiler)))
-    folder = cache_folder() / hashlib.sha256(state.encode()).hexdigest()[:32]
-    program = folder / "simulator"
-    if program.exists():
-        return CompiledAccelerator(plan, program)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch_name:
-        scratch = Path(scratch_name)
-        for name, text in (("top.v", verilog), ("edges.h", header), ("public.vlt", public)):
-            (scratch / name).write_text(text)
-        shutil.copy(_HARNESS, scratch / "harness.cpp")
-        if progress:
-            progress("Verilator translates the Verilog to C++")
-        environment = {**os.environ, **tool.env}
-        run_tool(
-            [
-                tool.binary,
-                *_FLAGS,
-                "--prefix",
-                "Vtop",
-                "--top-module",
-                plan.name,
-                "--Mdir",
-                "obj",
-                "public.vlt",
-                "top.v",
-            ],
-            cwd=scratch,
-            env=environment,
-        )
-        if progress:
-            progress("the C++ compiler builds the simulator (10 to 60 s the first time)")
-        _build(scratch, compiler, _include_folder(tool.root, scratch, tool.binary, environment))
-        keep = folder.parent / f"{scratch.name}.done"
-        keep.mkdir()
-        shutil.move(scratch / "simulator", keep / "simulator")
-        try:
-            keep.rename(folder)
-        except OSError:  # Somebody else was faster with the same program.
-            shutil.rmtree(keep)
+    program = compile_program(
+        verilog,
+        plan.name,
+        _HARNESS,
+        headers={"edges.h": _edges_header(plan)},
+        public=_public(plan),
+        progress=progress,
+    )
     return CompiledAccelerator(plan, program)
-
-
-def _include_folder(
-    root: Path | None, scratch: Path, binary: Path, environment: dict[str, str]
-) -> Path:
-    if root is None:
-        root = Path(
-            run_tool(
-                [binary, "--getenv", "VERILATOR_ROOT"], cwd=scratch, env=environment
-            ).output.strip()
-        )
-    return root / "include"
-
-
-def _build(scratch: Path, compiler: Path, include: Path) -> None:
-    """Compile on two cores and link."""
-    sources = [*sorted((scratch / "obj").glob("*.cpp")), scratch / "harness.cpp"]
-    sources += [include / "verilated.cpp", include / "verilated_threads.cpp"]
-    flags: list[str | Path] = [
-        "-std=gnu++17",
-        "-O2",
-        "-w",
-        "-I",
-        scratch / "obj",
-        "-I",
-        scratch,
-        "-I",
-        include,
-        "-I",
-        include / "vltstd",
-    ]
-
-    def compile_one(source: Path) -> Path:
-        target = scratch / f"{source.stem}.o"
-        run_tool([compiler, *flags, "-c", source, "-o", target], cwd=scratch, limit=1800)
-        return target
-
-    with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(compile_one, sources))
-    run_tool([compiler, "-o", "simulator", *objects, "-pthread", "-latomic"], cwd=scratch)

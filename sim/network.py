@@ -1,4 +1,4 @@
-"""Whole networks: thousands of images through the generated Verilog, held against the golden model."""
+"""Whole networks: thousands of images through the Verilog, held against the golden model."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,0 +1,119 @@
+"""Verilog and a C++ harness, compiled by Verilator into a program that is kept between runs."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bnnhw.errors import ToolMissing
+from rtl_gen.tools import find_program, run_tool, verilator
+
+__all__ = ["cache_folder", "compile_program"]
+
+_FLAGS = (
+    *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing"),
+    *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
+)
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "bnnhw" / "compiled"
+
+
+def compile_program(
+    verilog: str,
+    top: str,
+    harness: Path,
+    *,
+    headers: Mapping[str, str],
+    public: str = "",
+    progress: Callable[[str], None] | None = None,
+) -> Path:
+    """Compile, or find the program compiled.
+
+    Parameters
+    ----------
+    verilog : str
+    top : str
+        Name of the top module; its class is ``Vtop``.
+    harness : Path
+        C++ file with ``main``.
+    headers : mapping of str to str
+        Files that the harness includes.
+    public : str
+        Verilator configuration, such as signals that the harness reads.
+    progress : callable or None
+        Told what is going on before anything that takes long.
+
+    Raises
+    ------
+    ToolMissing
+        If Verilator or a C++ compiler is missing.
+    ToolFailed
+        If one of them refuses its input.
+    """
+    tell = progress or (lambda what: None)
+    tool = verilator()
+    compiler = find_program("g++") or find_program("clang++") or find_program("c++")
+    if compiler is None:
+        raise ToolMissing(
+            "No C++ compiler was found.",
+            "Install one: apt-get install g++, or your system's equivalent.",
+        )
+    files = {"top.v": verilog, "public.vlt": "`verilator_config\n" + public, **headers}
+    files["harness.cpp"] = harness.read_text()
+    state = "\0".join((*files, *files.values(), top, tool.version, str(compiler)))
+    folder = cache_folder() / hashlib.sha256(state.encode()).hexdigest()[:32]
+    program = folder / "simulator"
+    if program.exists():
+        return program
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **tool.env}
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch_name:
+        scratch = Path(scratch_name)
+        for name, text in files.items():
+            (scratch / name).write_text(text)
+        tell("Verilator translates the Verilog to C++")
+        names = ["--prefix", "Vtop", "--top-module", top, "--Mdir", "obj", "public.vlt", "top.v"]
+        run_tool([tool.binary, *_FLAGS, *names], cwd=scratch, env=environment)
+        tell("the C++ compiler builds the simulator (10 to 60 s the first time)")
+        _build(scratch, compiler, _include_folder(tool.root, scratch, tool.binary, environment))
+        keep = folder.parent / f"{scratch.name}.done"
+        keep.mkdir()
+        shutil.move(scratch / "simulator", keep / "simulator")
+        try:
+            keep.rename(folder)
+        except OSError:  # Somebody else was faster with the same program.
+            shutil.rmtree(keep)
+    return program
+
+
+def _include_folder(
+    root: Path | None, scratch: Path, binary: Path, environment: dict[str, str]
+) -> Path:
+    if root is None:
+        asked = run_tool([binary, "--getenv", "VERILATOR_ROOT"], cwd=scratch, env=environment)
+        root = Path(asked.output.strip())
+    return root / "include"
+
+
+def _build(scratch: Path, compiler: Path, include: Path) -> None:
+    """Compile on two cores and link."""
+    sources = [*sorted((scratch / "obj").glob("*.cpp")), scratch / "harness.cpp"]
+    sources += [include / "verilated.cpp", include / "verilated_threads.cpp"]
+    folders = [scratch / "obj", scratch, include, include / "vltstd"]
+    flags = ["-std=gnu++17", "-O2", "-w", *(word for path in folders for word in ("-I", path))]
+
+    def compile_one(source: Path) -> Path:
+        target = scratch / f"{source.stem}.o"
+        run_tool([compiler, *flags, "-c", source, "-o", target], cwd=scratch, limit=1800)
+        return target
+
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(compile_one, sources))
+    run_tool([compiler, "-o", "simulator", *objects, "-pthread", "-latomic"], cwd=scratch)
