@@ -5,6 +5,8 @@ import io
 import math
 import os
 import tempfile
+import tokenize
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -100,6 +102,8 @@ def read_npz(path: Path, sha256: str | None = None) -> dict[str, Any]:
         zipfile.BadZipFile,
         NotImplementedError,
         SyntaxError,
+        UserWarning,
+        tokenize.TokenError,
     ) as error:
         raise UsageError(f"'{path}' is no readable .npz file: {error}.", todo) from error
     except (MemoryError, OverflowError, RuntimeError, TypeError, zlib.error) as error:
@@ -108,7 +112,9 @@ def read_npz(path: Path, sha256: str | None = None) -> dict[str, Any]:
 
 def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     # NumPy allocates what the header claims before it reads; a lie must not cost memory.
-    with archive.open(member) as stream:
+    # It warns of headers in the style of Python 2 only after a guess; those are refused.
+    with archive.open(member) as stream, warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
         version = np.lib.format.read_magic(stream)
         read = {
             (1, 0): np.lib.format.read_array_header_1_0,

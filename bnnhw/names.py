@@ -86,7 +86,7 @@ def mapped(names: Iterable[str], prefix: str = "n") -> dict[str, str]:
             continue
         base = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:56]
         if not base or not is_safe(base):
-            base = f"{prefix}_{base}" if base else prefix
+            base = f"{prefix}_{base}"[:56] if base else prefix
         candidate, number = base, 2
         while candidate in taken:
             candidate, number = f"{base}_{number}", number + 1

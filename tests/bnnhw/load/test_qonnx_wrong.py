@@ -166,7 +166,7 @@ WRONG: list[tuple[Make, str]] = [
     (on_constants("Pow", 2.0, 3.0), f"Pow 'Pow_0' has the power 3.0{NOT_YET}"),
     (on_constants("Pow", 2.0, TWO), f"Pow 'Pow_0' has 2 different values as the power{NOT_YET}"),
     (on_sums("BatchNormalization", TWO, TWO, TWO, np.ones(3)),
-     "BatchNormalization 'BatchNormalization_4' has var of shape (3,) for a tensor of shape (1, 2)"),
+     "BatchNormalization 'BatchNormalization_4' has var of shape (3,) for a tensor of shape"),
     (on_sums("BatchNormalization", TWO, TWO, TWO, -TWO),
      "BatchNormalization 'BatchNormalization_4' has the variance -1.0, which is not positive with"),
     (lambda o: o.add("BatchNormalization", o.add("Reshape", "x", o.const(np.array([1, 2, 3]))),
