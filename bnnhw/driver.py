@@ -144,7 +144,8 @@ class Device:
         noise = f" (but {self._decoder.bad} damaged frames came)" if self._decoder.bad else ""
         raise DeviceError(
             f"No board answers at '{self._name}'{noise}.",
-            "Check that the design is flashed, that this is the port of its UART, and that the baud rate is right; "
+            "Check that the design is flashed, that this is the port of its UART, and that the "
+            "baud rate is right; "
             "give a slow simulation a longer time-out.",
         )
 
@@ -197,11 +198,11 @@ class Device:
             if len(frame.payload) != self._packing.answer_bytes:
                 raise self._strange(f"an answer of {len(frame.payload)} bytes")
             return window.answered(frame.sequence, frame.payload)
-        if frame.kind == Kind.ERROR and len(frame.payload) == 2:
-            code, sequence = frame.payload
+        if frame.kind == Kind.ERROR and len(frame.payload) == 1:
+            code = frame.payload[0]
             if code == ErrorCode.BUSY:
-                window.refused(sequence)
-            elif window.awaits(sequence):
+                window.refused(frame.sequence)
+            elif window.awaits(frame.sequence):
                 raise self._strange(f"'{ERROR_TEXT.get(code, f'error {code}')}'")
         return False
 
@@ -209,8 +210,10 @@ class Device:
         index = window.expire()
         if index is not None:
             raise DeviceError(
-                f"The board at '{self._name}' stopped answering at image {index}; {_RETRIES} attempts failed.",
-                "Check the cable, reset the board and try again; give a slow simulation a longer time-out.",
+                f"The board at '{self._name}' stopped answering at image {index}; "
+                f"{_RETRIES} attempts failed.",
+                "Check the cable, reset the board and try again; "
+                "give a slow simulation a longer time-out.",
             )
         self._transport.write(b"\0")
 
@@ -220,14 +223,15 @@ class Device:
         return self._sequence
 
     def _settle(self) -> Hello:
-        """Wait until the board has answered what an earlier program asked: no old answer can be taken for ours."""
+        """Wait for the answers to an earlier program, so that none is taken for ours."""
         for _ in range(_RETRIES):
             info = self.hello()
             if not info.queued:
                 return info
             self._drain()
         raise DeviceError(
-            f"The board at '{self._name}' is stuck: {info.queued} requests of another program stay unanswered.",
+            f"The board at '{self._name}' is stuck: {info.queued} requests "
+            "of another program stay unanswered.",
             "Reset the board and try again.",
         )
 
@@ -244,8 +248,10 @@ class Device:
         refused = frame.kind == Kind.ERROR and frame.payload[:1] == bytes([ErrorCode.VERSION])
         if frame.version != VERSION or refused:
             raise DeviceError(
-                f"The board at '{self._name}' speaks protocol version {frame.version}, this program version {VERSION}.",
-                "Generate and flash the design again with this version of bnnhw, or install the version that made it.",
+                f"The board at '{self._name}' speaks protocol version {frame.version}, "
+                f"this program version {VERSION}.",
+                "Generate and flash the design again with this version of bnnhw, "
+                "or install the version that made it.",
             )
 
     def _unpack_hello(self, frame: Frame) -> Hello:

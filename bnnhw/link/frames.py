@@ -43,14 +43,14 @@ def encode(frame: Frame) -> bytes:
     """
     body = bytes([frame.version, frame.kind, frame.sequence]) + frame.payload
     checksum = _CALCULATOR.checksum(body).to_bytes(CRC_BYTES, "big")
-    return cobs.encode(body + checksum) + b"\0"
+    return bytes(cobs.encode(body + checksum)) + b"\0"
 
 
 class Decoder:
     """Finds the good frames in a stream of bytes, however it is cut.
 
-    A frame that is too long, no COBS, too short or has a wrong CRC is dropped and counted; the next 0x00 starts afresh.
-    Empty frames are skipped. Memory stays below `limit` bytes.
+    A frame that is too long, no COBS, too short or has a wrong CRC is dropped and counted; the next
+    0x00 starts afresh. Empty frames are skipped. Memory stays below `limit` bytes.
 
     Parameters
     ----------

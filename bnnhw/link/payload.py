@@ -93,7 +93,7 @@ class Packing:
         return self.classes * self.logit_bytes + self.index_bytes
 
     def pack(self, images: npt.ArrayLike) -> list[bytes]:
-        """Request payload of each image: element k lies at bit k * bits of one little-endian bit string.
+        """Turn images into request payloads: element k lies at bit k * bits, low bits first.
 
         Raises
         ------

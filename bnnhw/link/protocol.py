@@ -1,4 +1,4 @@
-"""The numbers of protocol 1, which the hardware and the host both read; `docs/protocol.md` says them in words."""
+"""The numbers of protocol 1, for hardware and host; `docs/protocol.md` has the words."""
 
 import struct
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ HEADER_BYTES = 3
 CRC_BYTES = 2
 STATUS_BYTES = 4
 MAX_CREDITS = 64
-"""A sequence number has 8 bits: with at most 64 requests under way no two of them can be confused."""
+"""A sequence number has 8 bits: with so few requests under way no two can be confused."""
 
 CRC_CONFIGURATION = Configuration(width=16, polynomial=0x1021, init_value=0xFFFF)
-"""CRC-16/IBM-3740 (also called CCITT-FALSE): its register is 0 after a frame and its big-endian CRC."""
+"""CRC-16/IBM-3740, or CCITT-FALSE: its register is 0 after a frame and its big-endian CRC."""
 
 _HELLO = struct.Struct("<4sBBHIHHI32sHBB")
 HELLO_BYTES = _HELLO.size
@@ -55,7 +55,7 @@ class ErrorCode(IntEnum):
     BUSY = 4
 
 
-ERROR_TEXT = {
+ERROR_TEXT: dict[int, str] = {
     ErrorCode.VERSION: "it does not speak this protocol version",
     ErrorCode.KIND: "it does not know this type of frame",
     ErrorCode.LENGTH: "the frame has the wrong length",
@@ -124,7 +124,9 @@ class Hello:
                 self.queued,
             )
         except struct.error as error:
-            raise ValueError(f"A field of {self!r} does not fit the HELLO_REPLY: {error}") from error
+            raise ValueError(
+                f"A field of {self!r} does not fit the HELLO_REPLY: {error}"
+            ) from error
 
     @classmethod
     def unpack(cls, payload: bytes) -> "Hello":
@@ -136,7 +138,9 @@ class Hello:
             If it is not one.
         """
         if len(payload) != HELLO_BYTES:
-            raise ValueError(f"A HELLO_REPLY must be {HELLO_BYTES} bytes long, not {len(payload)!r}")
+            raise ValueError(
+                f"A HELLO_REPLY must be {HELLO_BYTES} bytes long, not {len(payload)!r}"
+            )
         (magic, version, credits, answer, frame, classes, _, clock, identity, *status) = (
             _HELLO.unpack(payload)
         )

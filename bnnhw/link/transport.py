@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import math
+import socket
 import urllib.parse
 from typing import Protocol
 
@@ -21,7 +22,7 @@ class Transport(Protocol):
     """Two ways for bytes; every failure of the line is a `DeviceError`."""
 
     def read(self, timeout: float) -> bytes:
-        """Return what has arrived, waiting up to `timeout` seconds for the first byte; empty on silence."""
+        """Return what has arrived, waiting up to `timeout` seconds for it; empty on silence."""
 
     def write(self, data: bytes) -> None:
         """Send all of `data`."""
@@ -30,8 +31,8 @@ class Transport(Protocol):
         """Give the line back; harmless if called again."""
 
 
-class _Port:
-    """A port of pyserial, which also speaks to sockets."""
+class _Serial:
+    """A port of pyserial."""
 
     def __init__(self, port: serial.SerialBase, url: str) -> None:
         self._port = port
@@ -41,35 +42,69 @@ class _Port:
         try:
             self._port.timeout = timeout
             first: bytes = self._port.read(1)
-            if not first:
-                return first
-            self._port.timeout = 0
-            rest: bytes = self._port.read(1 << 16)
-            return first + rest
+            return first + self._port.read(self._port.in_waiting) if first else first
         except (serial.SerialException, OSError, TypeError) as error:
             # A port that vanishes under a read shows as TypeError in pyserial 3.5.
-            raise self._lost(error) from error
+            raise _lost(self._url, error) from error
 
     def write(self, data: bytes) -> None:
         try:
             self._port.write(data)
         except serial.SerialTimeoutException as error:
-            raise DeviceError(
-                f"'{self._url}' does not take bytes: its buffers stay full.",
-                "Check the cable and that the board is powered, then try again.",
-            ) from error
+            raise _jammed(self._url) from error
         except (serial.SerialException, OSError, TypeError) as error:
-            raise self._lost(error) from error
+            raise _lost(self._url, error) from error
 
     def close(self) -> None:
         with contextlib.suppress(serial.SerialException, OSError):
             self._port.close()
 
-    def _lost(self, error: Exception) -> DeviceError:
-        return DeviceError(
-            f"The connection to '{self._url}' broke: {printable(str(error))}.",
-            "Check the cable and that the board is powered, then open it again.",
-        )
+
+class _Socket:
+    """A TCP connection; pyserial's own leaks its socket when the peer goes first."""
+
+    def __init__(self, peer: socket.socket, url: str, timeout: float) -> None:
+        self._peer = peer
+        self._url = url
+        self._timeout = timeout
+
+    def read(self, timeout: float) -> bytes:
+        try:
+            self._peer.settimeout(timeout)
+            data = self._peer.recv(1 << 16)
+        except TimeoutError:
+            return b""
+        except OSError as error:
+            raise _lost(self._url, error) from error
+        if not data:
+            raise _lost(self._url, ConnectionError("the other side closed it"))
+        return data
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._peer.settimeout(self._timeout)
+            self._peer.sendall(data)
+        except TimeoutError as error:
+            raise _jammed(self._url) from error
+        except OSError as error:
+            raise _lost(self._url, error) from error
+
+    def close(self) -> None:
+        self._peer.close()
+
+
+def _lost(url: str, error: Exception) -> DeviceError:
+    return DeviceError(
+        f"The connection to '{url}' broke: {printable(str(error))}.",
+        "Check the cable and that the board is powered, then open it again.",
+    )
+
+
+def _jammed(url: str) -> DeviceError:
+    return DeviceError(
+        f"'{url}' does not take bytes: its buffers stay full.",
+        "Check the cable and that the board is powered, then try again.",
+    )
 
 
 def connect(url: str, *, timeout: float = 2.0) -> Transport:
@@ -78,8 +113,9 @@ def connect(url: str, *, timeout: float = 2.0) -> Transport:
     Parameters
     ----------
     url : str
-        ``serial:///dev/ttyUSB1`` with an optional ``?baud=115200`` (`BAUD` unless told otherwise), ``serial://COM3``,
-        ``socket://host:port``, or ``loop://``, which returns what is sent.
+        ``serial:///dev/ttyUSB1`` with an optional ``?baud=115200`` (`BAUD` unless told
+        otherwise), ``serial://COM3``, ``socket://host:port``, or ``loop://``, which returns what is
+        sent.
     timeout : float
         Seconds that a write may take.
 
@@ -94,6 +130,10 @@ def connect(url: str, *, timeout: float = 2.0) -> Transport:
         raise UsageError(f"timeout must be a positive number, not {timeout!r}.", "Try 2.0 seconds.")
     target, baud = _target(url)
     try:
+        if isinstance(target, tuple):
+            peer = socket.create_connection(target, timeout)
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return _Socket(peer, url, timeout)
         port = serial.serial_for_url(target, do_not_open=True)
         port.baudrate = baud
         port.write_timeout = timeout
@@ -105,10 +145,10 @@ def connect(url: str, *, timeout: float = 2.0) -> Transport:
     # USB adapters otherwise collect bytes for 16 ms; a pseudo terminal has no such mode.
     with contextlib.suppress(AttributeError, NotImplementedError, ValueError, OSError):
         port.set_low_latency_mode(True)
-    return _Port(port, url)
+    return _Serial(port, url)
 
 
-def _target(url: str) -> tuple[str, int]:
+def _target(url: str) -> tuple[str | tuple[str, int], int]:
     shown = printable(str(url))
     wrong = UsageError(f"'{shown}' is no address of a board.", f"Write it like one of {_FORMS}.")
     try:
@@ -120,7 +160,7 @@ def _target(url: str) -> tuple[str, int]:
     if parts.scheme == "loop" and url == "loop://":
         return url, BAUD
     if parts.scheme == "socket" and parts.hostname and port and not parts.path and not options:
-        return url, BAUD
+        return (parts.hostname, port), BAUD
     name = parts.netloc + urllib.parse.unquote(parts.path)
     if parts.scheme != "serial" or not name or "://" in name or set(options) - {"baud"}:
         raise wrong
@@ -145,6 +185,11 @@ def _refusal(url: str, error: Exception) -> DeviceError:
     shown = printable(str(url))
     number = getattr(error, "errno", None)
     text = str(error)
+    if url.startswith("socket:"):
+        return DeviceError(
+            f"Nothing answers at '{shown}': {printable(text)}.",
+            "Start the simulated board first, and check host and port.",
+        )
     if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in text:
         return DeviceError(
             f"'{shown}' is in use by another program.",
@@ -159,11 +204,6 @@ def _refusal(url: str, error: Exception) -> DeviceError:
         return DeviceError(
             f"There is no port '{shown}'.",
             "Plug the board in and list the ports with 'python -m serial.tools.list_ports'.",
-        )
-    if url.startswith("socket:"):
-        return DeviceError(
-            f"Nothing answers at '{shown}': {printable(text)}.",
-            "Start the simulated board first, and check host and port.",
         )
     return DeviceError(
         f"'{shown}' cannot be opened: {printable(text)}.",

@@ -1,4 +1,4 @@
-"""Which requests are under way, which were lost and which are answered: bookkeeping without a line."""
+"""Which requests are under way, lost or answered: bookkeeping without a line."""
 
 import heapq
 
@@ -6,9 +6,10 @@ __all__ = ["Window"]
 
 
 class Window:
-    """Keeps up to `credits` of `count` requests under way and gives none up before `attempts` time-outs.
+    """Keeps up to `credits` of `count` requests under way, each for `attempts` time-outs.
 
-    A board answers in order, so an answer shows that what was sent before it and has no answer was lost.
+    A board answers in order, so an answer shows that what was sent before it and has no answer was
+    lost.
 
     Parameters
     ----------
@@ -43,11 +44,11 @@ class Window:
         return [reply for reply in self._replies if reply is not None]
 
     def sendable(self) -> list[int]:
-        """Requests to send now."""
+        """Choose the requests to send now."""
         if self._hold:
             return []
         room = self._credits - len(self._flight)
-        chosen = []
+        chosen: list[int] = []
         while self._waiting and len(chosen) < room:
             index = heapq.heappop(self._waiting)
             if self._replies[index] is None:
@@ -81,13 +82,13 @@ class Window:
         return True
 
     def refused(self, sequence: int) -> None:
-        """Note that the board had no room for the request under `sequence`; nothing goes out until it answers or times out."""
+        """Note that the board had no room; nothing goes out until it answers or times out."""
         if sequence in self._flight:
             self._hold = True
             self._lost(sequence)
 
     def expire(self) -> int | None:
-        """Give up waiting for everything under way; return a request that failed for good, if one did."""
+        """Send everything under way again; return a request that failed for good, if one did."""
         self._hold = False
         blamed = [index for index in self._flight.values() if self._replies[index] is None]
         for sequence in list(self._flight):

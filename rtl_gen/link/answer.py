@@ -10,9 +10,10 @@ __all__ = ["ResultBytes"]
 
 
 class ResultBytes(wiring.Component):
-    """Writes answers as bytes, least significant byte first: each class's logit code, then the index of the class that won.
+    """Writes answers as bytes, low byte first: each class's logit code, then the winner's index.
 
-    Combinational from `i` to `o`, one byte a cycle; a word of `i` is taken with its last byte, and `i` stalls when `o` does.
+    Combinational from `i` to `o`, one byte a cycle; a word of `i` is taken with its last byte, and
+    `i` stalls when `o` does.
 
     Parameters
     ----------
@@ -54,7 +55,8 @@ class ResultBytes(wiring.Component):
         """Width of a class index."""
         return self._index_bits
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
+        """Build the byte counter and the multiplexer."""
         m = Module()
         code_bytes, index_bytes = -(-self.bits // 8), -(-self.index_bits // 8)
         word = self.i.payload

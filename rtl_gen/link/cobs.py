@@ -1,8 +1,9 @@
 """Consistent overhead byte stuffing: frames without zeros, ended by one zero."""
 
+from typing import Any
+
 from amaranth import *
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -12,28 +13,30 @@ __all__ = ["CobsDecoder", "CobsEncoder", "token"]
 
 
 def token():
-    """Layout of a byte inside a frame, or, where `end` is set, of the verdict that follows the frame's last byte."""
+    """Layout of a frame's byte or, where `end` is set, of the verdict after its last byte."""
     return data.StructLayout({"data": 8, "end": 1, "good": 1})
 
 
 class CobsDecoder(wiring.Component):
     """Takes the stuffing out of a line's bytes.
 
-    Combinational from `i` to `o`, one byte a cycle; `i` stalls when `o` does. Whatever comes in, the first 0x00 brings it back to
-    the start of a frame. Frames without a byte leave no trace.
+    Combinational from `i` to `o`, one byte a cycle; `i` stalls when `o` does. Whatever comes in,
+    the first 0x00 brings it back to the start of a frame. Frames without a byte leave no trace.
 
     Members
     -------
     i : stream of 8 bits, in
         Bytes of the line.
     o : stream of `token()`, out
-        The bytes of each frame, then one token with `end` set, whose `good` says whether the stuffing was right.
+        The bytes of each frame, then one token with `end` set, whose `good` says whether the
+        stuffing was right.
     """
 
     def __init__(self):
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(token()))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
+        """Build the counter of the current run."""
         m = Module()
         left = Signal(8)
         started = Signal()
@@ -67,9 +70,10 @@ class CobsDecoder(wiring.Component):
 class CobsEncoder(wiring.Component):
     """Stuffs whole frames and ends each with 0x00.
 
-    A frame is stuffed while it is written to a memory: where a zero arrives, its place stays open and the length of the run that it ends
-    goes into the open place before. One byte a cycle goes in (one cycle more per 254 bytes without a zero), and the first byte
-    comes out three cycles after the last went in, then one every two cycles. `i` stalls until the frame has left.
+    A frame is stuffed while it is written to a memory: where a zero arrives, its place stays open
+    and the length of the run that it ends goes into the open place before. One byte a cycle goes in
+    (one cycle more per 254 bytes without a zero), and the first byte comes out four cycles after
+    the last went in, then one every two cycles. `i` stalls until the frame has left.
 
     Parameters
     ----------
@@ -100,17 +104,22 @@ class CobsEncoder(wiring.Component):
         """Length of the longest frame before stuffing."""
         return self._max_bytes
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
+        """Build the memory and the states of a frame."""
         m = Module()
+        # Code bytes before and between the runs, and the zero at the end.
         depth = 1 << ceil_log2(self.max_bytes + 2 + (self.max_bytes - 1) // 254)
-        m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        store: memory.Memory[Any, Any] = memory.Memory(shape=8, depth=depth, init=[])
+        m.submodules.store = store
+        # Reading combinationally into a register whose enable excludes a write tells Yosys that the
+        # two never meet; a synchronous port would get a bypass of 20 cells.
+        write, read = store.write_port(), store.read_port(domain="comb")
         end = Signal(range(depth), init=1)
         # The open place while a frame comes in, the place to read while it goes out.
         place = Signal(range(depth))
         code = Signal(8, init=1)
         byte = self.i.payload.data[0]
-        m.d.comb += [read.addr.eq(place), read.en.eq(0), write.addr.eq(place), write.data.eq(code)]
+        m.d.comb += [read.addr.eq(place), write.addr.eq(place), write.data.eq(code)]
 
         def close_run():
             m.d.comb += write.en.eq(1)
@@ -132,21 +141,19 @@ class CobsEncoder(wiring.Component):
                             m.next = "CLOSE"
             with m.State("CLOSE"):
                 m.d.comb += write.en.eq(1)
+                m.next = "TERMINATE"
+            with m.State("TERMINATE"):
+                m.d.comb += [write.en.eq(1), write.addr.eq(end), write.data.eq(0)]
                 m.d.sync += place.eq(0)
                 m.next = "FETCH"
             with m.State("FETCH"):
-                m.d.comb += read.en.eq(1)
-                m.d.sync += place.eq(place + 1)
+                m.d.sync += [place.eq(place + 1), self.o.payload.eq(read.data), self.o.valid.eq(1)]
                 m.next = "SEND"
             with m.State("SEND"):
-                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(read.data)]
                 with m.If(self.o.ready):
+                    m.d.sync += self.o.valid.eq(0)
                     m.next = "FETCH"
-                    with m.If(place == end):
-                        m.next = "TERMINATE"
-            with m.State("TERMINATE"):
-                m.d.comb += self.o.valid.eq(1)
-                m.d.sync += [place.eq(0), end.eq(1), code.eq(1)]
-                with m.If(self.o.ready):
-                    m.next = "FILL"
+                    with m.If(self.o.payload == 0):
+                        m.d.sync += [place.eq(0), end.eq(1), code.eq(1)]
+                        m.next = "FILL"
         return m

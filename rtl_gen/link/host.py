@@ -16,17 +16,18 @@ __all__ = ["HostLink", "default_credits"]
 
 
 def default_credits(frame_bytes: int) -> int:
-    """Request buffers that a link has unless told otherwise: 4, fewer where they would take more than 2 KiB, at least 1."""
+    """Choose the number of request buffers: 4, or what fits 2 KiB, at least 1."""
     stride = 1 << (frame_bytes - 1).bit_length()
     return max(1, min(4, 2048 // stride))
 
 
 class HostLink(wiring.Component):
-    """Answers a host over a serial line in the frames of `docs/protocol.md`, with an accelerator behind it.
+    """Puts an accelerator behind a serial line that carries the frames of `docs/protocol.md`.
 
-    A request's payload appears on `o` only after its CRC was right, in the order of arrival, a byte every two cycles; it may stall for
-    any time. Answers on `i` belong to the requests in the same order; `i` is taken at the pace of the line. Requests that find
-    all `credits` buffers taken are refused with an ERROR. Nothing that arrives on `rx` stops it.
+    A request's payload appears on `o` only after its CRC was right, in the order of arrival, a byte
+    every two cycles; it may stall for any time. Answers on `i` belong to the requests in the same
+    order; `i` is taken at the pace of the line. Requests that find all `credits` buffers taken are
+    refused with an ERROR. Nothing that arrives on `rx` stops it.
 
     Parameters
     ----------
@@ -75,14 +76,22 @@ class HostLink(wiring.Component):
         self._sender = ReplySender(hello=self._hello)
         longest = HEADER_BYTES + max(answer_bytes, HELLO_BYTES) + CRC_BYTES
         self._encoder = CobsEncoder(max_bytes=longest)
-        super().__init__({"rx": In(1, init=1), "tx": Out(1), "o": Out(port(1, 8)), "i": In(port(1, 8))})
+        super().__init__(
+            {
+                "rx": In(1),
+                "tx": Out(1),
+                "o": Out(port(1, 8)),
+                "i": In(port(1, 8)),
+            }
+        )
 
     @property
     def hello(self):
         """What the board says of itself."""
         return self._hello
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
+        """Join the components and count what they drop."""
         m = Module()
         m.submodules.uart_rx = uart_rx = self._rx
         m.submodules.decoder = decoder = CobsDecoder()

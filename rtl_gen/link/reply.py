@@ -1,9 +1,10 @@
 """From answers and control replies to frames that are ready for COBS."""
 
+from typing import Any
+
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from bnnhw.link.protocol import STATUS_BYTES, VERSION, Hello, Kind
@@ -17,9 +18,9 @@ __all__ = ["ReplySender"]
 class ReplySender(wiring.Component):
     """Wraps answers and control replies into frames: header before, CRC behind.
 
-    A frame starts one cycle after its cause, and a byte moves each cycle in which `o` takes one (an answer's also when `i` has one); one
-    cycle passes between frames. Control replies go first. An answer starts when its first byte and its sequence number are there, and
-    ends with its `last`.
+    A frame starts one cycle after its cause, and a byte moves each cycle in which `o` takes one (an
+    answer's also when `i` has one); one cycle passes between frames. Control replies go first. An
+    answer starts when its first byte and its sequence number are there, and ends with its `last`.
 
     Parameters
     ----------
@@ -65,20 +66,22 @@ class ReplySender(wiring.Component):
         """What the board says of itself."""
         return self._hello
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
+        """Build the CRC, the text of HELLO_REPLY and the states of a frame."""
         m = Module()
         m.submodules.crc = crc = CRC16_IBM_3740(8).create()
-        m.submodules.hello = words = Memory(
-            shape=8, depth=len(self._packed), init=self._packed, attrs={"rom_style": "block"}
+        words: memory.Memory[Any, Any] = memory.Memory(
+            shape=8, depth=len(self._packed), init=list(self._packed), attrs={"rom_style": "block"}
         )
+        m.submodules.hello = words
         read, index = words.read_port(), Signal(range(len(self._packed)))
-        taken, in_crc, from_control, said = Signal(), Signal(), Signal(), Signal()
+        taken, from_control, said = Signal(), Signal(), Signal()
         code, sequence = Signal(3), Signal(8)
         out = self.o.payload.data[0]
         m.d.comb += [
             taken.eq(self.o.valid & self.o.ready),
             crc.data.eq(out),
-            crc.valid.eq(taken & ~in_crc),
+            crc.valid.eq(taken),
             # One ahead, because the memory answers a cycle later.
             read.addr.eq(index + said),
         ]
@@ -96,7 +99,9 @@ class ReplySender(wiring.Component):
                     from_control.eq(self.control.valid),
                     code.eq(self.control.payload.code),
                     sequence.eq(
-                        Mux(self.control.valid, self.control.payload.sequence, self.sequence.payload)
+                        Mux(
+                            self.control.valid, self.control.payload.sequence, self.sequence.payload
+                        )
                     ),
                 ]
                 with m.If(self.control.valid):
@@ -127,17 +132,19 @@ class ReplySender(wiring.Component):
                 in_status = index >= len(self._packed) - STATUS_BYTES
                 status = self.status.word_select(index[:2], 8)
                 m.d.sync += index.eq(index + said)
-                m.d.comb += [said.eq(taken), self.o.valid.eq(1), out.eq(Mux(in_status, status, read.data))]
+                m.d.comb += [
+                    said.eq(taken),
+                    self.o.valid.eq(1),
+                    out.eq(Mux(in_status, status, read.data)),
+                ]
                 with m.If(taken & (index == len(self._packed) - 1)):
                     m.next = "CRC_HIGH"
             with m.State("ERROR"):
-                send(code, "ERROR_SEQUENCE")
-            with m.State("ERROR_SEQUENCE"):
-                send(sequence, "CRC_HIGH")
+                send(code, "CRC_HIGH")
+            # Once its high byte has gone through the CRC itself, the low byte stands in its place.
             with m.State("CRC_HIGH"):
-                m.d.comb += in_crc.eq(1)
                 send(crc.crc[8:], "CRC_LOW")
             with m.State("CRC_LOW"):
-                m.d.comb += [in_crc.eq(1), self.o.payload.last.eq(1)]
-                send(crc.crc[:8], "IDLE")
+                m.d.comb += self.o.payload.last.eq(1)
+                send(crc.crc[8:], "IDLE")
         return m

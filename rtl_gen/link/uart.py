@@ -16,9 +16,10 @@ def _check_divisor(divisor):
 class UartReceiver(wiring.Component):
     """Turns a serial line into bytes.
 
-    Each bit is sampled in its middle. A byte appears in the middle of its stop bit, three cycles late for synchroniser and
-    register. A byte whose stop bit is low, or that arrives while the one before has not been taken, is dropped, and `error`
-    is high for one cycle; the receiver then waits for an idle line. Line and clock may differ by 2 % at any divisor.
+    Each bit is sampled in its middle. A byte appears in the middle of its stop bit, three cycles
+    late for synchroniser and register. A byte whose stop bit is low, or that arrives while the one
+    before has not been taken, is dropped, and `error` is high for one cycle; the receiver then
+    waits for an idle line. Line and clock may differ by 2 % at any divisor.
 
     Parameters
     ----------
@@ -43,20 +44,22 @@ class UartReceiver(wiring.Component):
     def __init__(self, *, divisor):
         _check_divisor(divisor)
         self._divisor = divisor
-        super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(8)), "error": Out(1)})
+        super().__init__({"rx": In(1), "o": Out(stream.Signature(8)), "error": Out(1)})
 
     @property
     def divisor(self):
         """Cycles per bit."""
         return self._divisor
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
+        """Build the synchroniser, the bit timer and the states of a byte."""
         m = Module()
         line = Signal(init=1)
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
         timer = Signal(range(self.divisor))
         sample = Signal()
-        # The 1 that starts in the highest bit reaches the lowest just before the eighth data bit: it counts the bits for free.
+        # The 1 that starts in the highest bit reaches the lowest just before the eighth data bit:
+        # it counts the bits for free.
         shift = Signal(8)
         m.d.comb += sample.eq(timer == 0)
         m.d.sync += timer.eq(Mux(sample, self.divisor - 1, timer - 1))
@@ -95,7 +98,8 @@ class UartReceiver(wiring.Component):
 class UartTransmitter(wiring.Component):
     """Turns bytes into a serial line.
 
-    Takes a byte every ``10 * divisor + 1`` cycles; the start bit begins in the cycle after the transfer. `i` stalls meanwhile.
+    Takes a byte every ``10 * divisor + 1`` cycles; the start bit begins in the cycle after the
+    transfer. `i` stalls meanwhile.
 
     Parameters
     ----------
@@ -118,28 +122,31 @@ class UartTransmitter(wiring.Component):
     def __init__(self, *, divisor):
         _check_divisor(divisor)
         self._divisor = divisor
-        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
+        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1)})
 
     @property
     def divisor(self):
         """Cycles per bit."""
         return self._divisor
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
+        """Build the bit timer and the shift register."""
         m = Module()
         timer = Signal(range(self.divisor))
         bits = Signal(range(11))
         shift = Signal(8)
+        line = Signal(init=1)
+        m.d.comb += self.tx.eq(line)
         m.d.comb += self.i.ready.eq(bits == 0)
         with m.If(self.i.ready):
             m.d.sync += [timer.eq(self.divisor - 1), shift.eq(self.i.payload)]
             with m.If(self.i.valid):
-                m.d.sync += [bits.eq(10), self.tx.eq(0)]
+                m.d.sync += [bits.eq(10), line.eq(0)]
         with m.Elif(timer == 0):
             m.d.sync += [
                 timer.eq(self.divisor - 1),
                 bits.eq(bits - 1),
-                Cat(self.tx, shift).eq(Cat(shift, C(1, 1))),
+                Cat(line, shift).eq(Cat(shift, C(1, 1))),
             ]
         with m.Else():
             m.d.sync += timer.eq(timer - 1)

@@ -13,7 +13,7 @@ from rtl_gen.streams import port
 
 
 class Summer(wiring.Component):
-    """Stands in for an accelerator: answers each frame with its first byte and the sum of all of it, modulo 256."""
+    """Stands in for an accelerator: answers with a frame's first byte and its sum modulo 256."""
 
     def __init__(self, *, pause=0):
         self.pause = pause
@@ -51,17 +51,18 @@ class Summer(wiring.Component):
 
 
 def summed(payload):
-    """What `Summer` answers."""
+    """Say what `Summer` answers."""
     return bytes([payload[0], sum(payload) % 256])
 
 
 class SimulatedLine:
-    """A `Transport` whose reads advance the simulation: no threads, and time-outs are numbers of cycles."""
+    """A `Transport` whose reads advance the simulation: time-outs are numbers of cycles."""
 
     def __init__(self, *, divisor=4, frame_bytes=6, credits=2, pause=0, stuck=False):
         # The longest that a board with everything at hand says nothing.
         self.divisor, self.silence = divisor, 60 * divisor + 2 * pause + 400
-        self.to_board, self.from_board = deque(), bytearray()
+        self.to_board: deque[int] = deque()
+        self.from_board = bytearray()
         self.corrupt = lambda data: data
         self.closed = False
         self.link = HostLink(
@@ -87,6 +88,7 @@ class SimulatedLine:
         self.time = 0.0
 
     async def _drive(self, ctx):
+        ctx.set(self.link.rx, 1)
         while True:
             if not self.to_board:
                 await ctx.tick()

@@ -65,7 +65,7 @@ def test_says_what_is_wrong(simulated_line):
         Frame(Kind.INFER, 4, bytes(1000)): ErrorCode.LENGTH,
     }
     for frame, code in cases.items():
-        expected = Frame(Kind.ERROR, frame.sequence, bytes([code, frame.sequence]))
+        expected = Frame(Kind.ERROR, frame.sequence, bytes([code]))
         assert talk(line, encode(frame)) == [expected]
     assert talk(line, infer(5)) == [result(5)]
     assert hello(line).bad_frames == 0
@@ -74,7 +74,7 @@ def test_says_what_is_wrong(simulated_line):
 def test_refuses_more_than_its_credits(simulated_line):
     line = simulated_line(credits=2, pause=3000)
     frames = talk(line, b"".join(map(infer, range(4))))
-    refused = [Frame(Kind.ERROR, n, bytes([ErrorCode.BUSY, n])) for n in (2, 3)]
+    refused = [Frame(Kind.ERROR, n, bytes([ErrorCode.BUSY])) for n in (2, 3)]
     assert sorted(frames, key=lambda frame: frame.sequence) == [result(0), result(1), *refused]
     assert talk(line, infer(4)) == [result(4)]
 
@@ -128,7 +128,7 @@ def test_hello_is_answered_while_the_accelerator_is_stuck(simulated_line):
     line = simulated_line(stuck=True, credits=2)
     assert talk(line, infer(0) + infer(1)) == []
     assert hello(line).queued == 2
-    expected = Frame(Kind.ERROR, 2, bytes([ErrorCode.BUSY, 2]))
+    expected = Frame(Kind.ERROR, 2, bytes([ErrorCode.BUSY]))
     assert talk(line, infer(2)) == [expected]
 
 
@@ -144,7 +144,7 @@ def check(device, count):
 
 @pytest.fixture
 def payloads_with_class_zero(monkeypatch):
-    """The stub's second byte is a class index, of which there is only 0: make the sums end in 0."""
+    """Make the sums 0: the stub's second byte is a class index, and there is only class 0."""
     fixed = [p[:-1] + bytes([-sum(p[:-1]) % 256]) for p in PAYLOADS]
     monkeypatch.setattr(f"{__name__}.PAYLOADS", fixed)
 

@@ -15,7 +15,7 @@ PAYLOAD = bytes(range(1, 1 + SIZE))
 
 
 def body(kind, sequence, payload=b"", *, version=1):
-    """A frame as the COBS decoder hands it on: header, payload and the CRC of the host's own library."""
+    """Make a frame as the COBS decoder hands it on, with the CRC of the host's library."""
     return cobs.decode(encode(Frame(kind, sequence, payload, version))[:-1])
 
 
@@ -25,7 +25,7 @@ def tokens(raw, *, good=1):
 
 
 def passed(raw, *, good):
-    """What must reach the buffer: everything behind the header, then the verdict with the sequence."""
+    """Say what must reach the buffer: all behind the header, then the verdict."""
     words = tokens(raw[3:], good=good)
     words[-1]["data"] = raw[2] if len(raw) > 2 else 0
     return words
@@ -35,9 +35,7 @@ def check(frames, **options):
     """Send (raw, good, accepted, code): code None for no control reply."""
     sent = [word for raw, good, _, _ in frames for word in tokens(raw, good=good)]
     out = [word for raw, _, accepted, _ in frames for word in passed(raw, good=accepted)]
-    control = [
-        {"code": code, "sequence": raw[2]} for raw, _, _, code in frames if code is not None
-    ]
+    control = [{"code": code, "sequence": raw[2]} for raw, _, _, code in frames if code is not None]
     dut = RequestReceiver(frame_bytes=SIZE)
     return exercise(dut, {"i": sent}, {"o": out, "control": control}, **options)
 
@@ -87,7 +85,9 @@ def test_receiver_drops_frames_shorter_than_header_and_crc(length):
 
 @pytest.mark.parametrize("stalls", STALLS)
 def test_receiver_with_stalls_on_both_sides(stalls):
-    check([CASES["hello"], *[CASES["infer"]] * 3, CASES["bad crc"]], stalls={"i": stalls, "o": stalls})
+    check(
+        [CASES["hello"], *[CASES["infer"]] * 3, CASES["bad crc"]], stalls={"i": stalls, "o": stalls}
+    )
 
 
 def test_receiver_starts_afresh_after_a_reset():
@@ -221,8 +221,9 @@ def test_buffer_refuses_when_full_and_harms_nothing(waiting):
 
 @settings(deadline=None, max_examples=20)
 @given(
-    st.lists(st.tuples(st.binary(min_size=4, max_size=4), st.integers(0, 255), st.integers(0, 1)))
-    .filter(lambda some: any(good for *_, good in some))
+    st.lists(
+        st.tuples(st.binary(min_size=4, max_size=4), st.integers(0, 255), st.integers(0, 1))
+    ).filter(lambda some: any(good for *_, good in some))
 )
 def test_buffer_with_any_traffic(some):
     store(some, credits=2, size=4, stalls={"i": 75})
