@@ -79,23 +79,24 @@ def checked_family(family: str) -> str:
     return family
 
 
-def option(node: Dense, fold: LayerFold, family: str, *, thresholds: bool) -> Option:
+def option(rows: int, columns: int, fold: LayerFold, family: str, *, thresholds: bool) -> Option:
     """Price one layer.
 
     Parameters
     ----------
-    node : Dense
+    rows, columns : int
+        Shape of its matrix.
     fold : LayerFold
     family : str
         ``"ice40"`` or ``"ecp5"``.
     thresholds : bool
         Thresholds follow the counts.
     """
-    neuron, synapse = -(-node.rows // fold.pe), -(-node.columns // fold.simd)
-    count = bits_for(node.columns + 1)
+    neuron, synapse = -(-rows // fold.pe), -(-columns // fold.simd)
+    count = bits_for(columns + 1)
     pairs = -(-fold.pe * fold.simd * _LUT_PER_TEN_PAIRS[family] // 10)
     lut4, ebr = _LUT_PER_LAYER + pairs + fold.pe * _LUT_PER_PE * count, 0
-    style = fold.weight_style(node.rows, node.columns)
+    style = fold.weight_style(rows, columns)
     memories = [(fold.pe * fold.simd, neuron * synapse, style)]
     if thresholds:
         memories.append((fold.pe * (count + 1), neuron, "lut" if neuron <= 32 else "block"))
@@ -138,9 +139,8 @@ def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
     # A converter takes no longer than its slower neighbour: its words are theirs.
     cycles = -(-graph.edges[graph.input.name].size // lanes)
     for node in dense:
-        one = option(
-            node, folding.layers[node.name], family, thresholds=has_thresholds(graph, node)
-        )
+        fold, fires = folding.layers[node.name], has_thresholds(graph, node)
+        one = option(node.rows, node.columns, fold, family, thresholds=fires)
         lut4 += one.lut4 + seam(lanes, one.fold.simd)
         ebr += one.ebr
         cycles = max(cycles, one.cycles)

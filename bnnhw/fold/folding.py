@@ -152,7 +152,8 @@ def load_folding(path: Path) -> Folding:
             "weights",
         }:
             raise UsageError(
-                f"'{path}': table [layer.{printable(name)}] does not hold pe and simd (and weights) alone.",
+                f"'{path}': table [layer.{printable(name)}] does not hold pe and simd "
+                "(and weights) alone.",
                 todo,
             )
         layers[str(name)] = LayerFold(table["pe"], table["simd"], table.get("weights", "auto"))

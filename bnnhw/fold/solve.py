@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -52,14 +53,15 @@ def _divisors(number: int) -> list[int]:
     return sorted({*low, *(number // d for d in low)})
 
 
-def _options(node: Dense, family: str, *, thresholds: bool) -> list[Option]:
+@lru_cache(maxsize=64)  # Layers of one shape, and one network at many rates.
+def _options(rows: int, columns: int, family: str, thresholds: bool) -> tuple[Option, ...]:
     found = [
-        option(node, LayerFold(pe, simd), family, thresholds=thresholds)
-        for pe in _divisors(node.rows)
-        for simd in _divisors(node.columns)
+        option(rows, columns, LayerFold(pe, simd), family, thresholds=thresholds)
+        for pe in _divisors(rows)
+        for simd in _divisors(columns)
         if pe * simd <= _MAX_PAIRS
     ]
-    return sorted(found, key=lambda item: item.cycles)
+    return tuple(sorted(found, key=lambda item: item.cycles))
 
 
 class _Network:
@@ -75,7 +77,7 @@ class _Network:
             )
         self._names = [node.name for node in dense]
         self._options = [
-            _options(node, family, thresholds=has_thresholds(graph, node)) for node in dense
+            _options(node.rows, node.columns, family, has_thresholds(graph, node)) for node in dense
         ]
         self._classes = dense[-1].rows if graph.argmax else 1
         self._bits = graph.edges[dense[-1].name].grid.bits
@@ -130,7 +132,10 @@ class _Network:
     def fastest(self, cap: _Cap) -> Folding | None:
         """Find the fastest folding within `cap`, the cheapest of them."""
         targets = self.targets()
-        low, high, found = 0, len(targets) - 1, None
+        found = self.cheapest(targets[-1], cap)
+        if found is None:
+            return None
+        low, high = 0, len(targets) - 2
         while low <= high:  # More clocks allow all that fewer allow: bisect.
             middle = (low + high) // 2
             folding = self.cheapest(targets[middle], cap)

@@ -1,0 +1,212 @@
+"""Foldings by hand: the TOML file, what is refused and how, and the two extremes."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from bnnhw.errors import UsageError
+from bnnhw.fold import Folding, LayerFold, full, load_folding, serial
+from bnnhw.graph import Graph
+
+MakeNetwork = Callable[[Sequence[int]], Graph]
+TODO = (
+    "Write [layer.NAME] tables with pe = …, simd = … and optionally "
+    'weights = "auto", "lut" or "block".'
+)
+
+
+def written(folder: Path, content: str | bytes) -> Path:
+    path = folder / "fold.toml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_reads_what_is_documented(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        input_lanes = 8
+        [layer.fc1]
+        pe = 4
+        simd = 16
+        [layer.fc2]
+        pe = 1
+        simd = 3
+        weights = "block"
+        """,
+    )
+    layers = {"fc1": LayerFold(4, 16, "auto"), "fc2": LayerFold(1, 3, "block")}
+    assert load_folding(path) == Folding(layers, 8)
+
+
+def test_input_lanes_may_be_left_out(tmp_path: Path) -> None:
+    folding = load_folding(written(tmp_path, "[layer.a]\npe = 1\nsimd = 1\n"))
+    assert folding == Folding({"a": LayerFold(1, 1)}, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[layer.a", r" is no TOML: .+"),
+        (b"\xff\xfe", r" is no TOML: .+"),
+        ("", r" has no table \[layer\.NAME\]\."),
+        ("layer = 3", r" has no table \[layer\.NAME\]\."),
+        ("[layer]", r" has no table \[layer\.NAME\]\."),
+        ("pe = 1\nsimd = 2", r" holds 'pe', 'simd', which a folding does not know\."),
+        (
+            "[layer.a]\npe = 1",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights\) alone\.",
+        ),
+        (
+            "[layer.a]\npe = 1\nsimd = 1\nwidth = 4",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights\) alone\.",
+        ),
+        (
+            "[layer]\na = 5",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights\) alone\.",
+        ),
+        (
+            '[layer."a\\u001bb"]\npe = 5',
+            r": table \[layer\.a\\x1bb\] does not hold pe and simd \(and weights\) alone\.",
+        ),
+    ],
+)
+def test_file_wrong(tmp_path: Path, content: str | bytes, message: str) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(UsageError) as caught:
+        load_folding(path)
+    assert re.fullmatch(re.escape(f"'{path}'") + message, caught.value.what)
+    assert caught.value.todo == TODO
+
+
+def test_file_absent(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^'.*absent\.toml' does not exist\.\nCheck the path\.$"):
+        load_folding(tmp_path / "absent.toml")
+
+
+def test_file_too_large(tmp_path: Path) -> None:
+    path = written(tmp_path, "#" * ((1 << 20) + 1))
+    with pytest.raises(UsageError, match=r"has 1048577 bytes; 1048576 are the limit\.\n"):
+        load_folding(path)
+
+
+GOOD = {"fc1": LayerFold(2, 3), "fc2": LayerFold(1, 1)}
+
+
+def test_check_accepts_what_suits(network: MakeNetwork) -> None:
+    graph = network([6, 4, 3])
+    for folding in (
+        Folding(GOOD),
+        Folding({"fc1": LayerFold(3, 5, "lut"), "fc2": LayerFold(3, 4, "block")}, 6),
+        serial(graph),
+        full(graph),
+    ):
+        folding.check(graph)
+
+
+@pytest.mark.parametrize(
+    ("layers", "lanes", "message"),
+    [
+        (
+            {**GOOD, "fc3": LayerFold(1, 1)},
+            None,
+            (
+                r"The folding names a layer 'fc3' that network 'net' does not have\.\n"
+                r"Its dense layers are: fc1, fc2\."
+            ),
+        ),
+        (
+            {"fc1": LayerFold(1, 1)},
+            None,
+            (
+                r"The folding says nothing of layer 'fc2'\.\n"
+                r"Add a table \[layer\.fc2\] with pe and simd\."
+            ),
+        ),
+        (
+            {**GOOD, "fc1": LayerFold(5, 1)},
+            None,
+            r"Layer 'fc1': pe = 5 does not fit its 4 rows\.\nGive pe a whole number from 1 to 4\.",
+        ),
+        (
+            {**GOOD, "fc1": LayerFold(0, 1)},
+            None,
+            r"Layer 'fc1': pe = 0 does not fit its 4 rows\.\nGive pe a whole number from 1 to 4\.",
+        ),
+        (
+            {**GOOD, "fc1": LayerFold(1, 7)},
+            None,
+            (
+                r"Layer 'fc1': simd = 7 does not fit its 6 columns\.\n"
+                r"Give simd a whole number from 1 to 6\."
+            ),
+        ),
+        (
+            {**GOOD, "fc2": LayerFold(1, True)},
+            None,
+            (
+                r"Layer 'fc2': simd = True does not fit its 4 columns\.\n"
+                r"Give simd a whole number from 1 to 4\."
+            ),
+        ),
+        (
+            {**GOOD, "fc2": LayerFold(1, "2")},  # type: ignore[arg-type]  # as a file may say it
+            None,
+            (
+                r"Layer 'fc2': simd = '2' does not fit its 4 columns\.\n"
+                r"Give simd a whole number from 1 to 4\."
+            ),
+        ),
+        (
+            {**GOOD, "fc2": LayerFold(1, 1, "gold")},
+            None,
+            r"Layer 'fc2': weights = 'gold' is not known\.\nUse one of auto, lut, block\.",
+        ),
+        (
+            GOOD,
+            7,
+            (
+                r"The input: input_lanes = 7 does not fit its 6 elements\.\n"
+                r"Give input_lanes a whole number from 1 to 6\."
+            ),
+        ),
+        (
+            GOOD,
+            0,
+            (
+                r"The input: input_lanes = 0 does not fit its 6 elements\.\n"
+                r"Give input_lanes a whole number from 1 to 6\."
+            ),
+        ),
+    ],
+)
+def test_folding_wrong(
+    network: MakeNetwork, layers: dict[str, LayerFold], lanes: int | None, message: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{message}$"):
+        Folding(layers, lanes).check(network([6, 4, 3]))
+
+
+def test_extremes(network: MakeNetwork) -> None:
+    graph = network([6, 4, 3])
+    assert serial(graph).layers == {"fc1": LayerFold(1, 1), "fc2": LayerFold(1, 1)}
+    assert full(graph).layers == {"fc1": LayerFold(4, 6), "fc2": LayerFold(3, 4)}
+
+
+@pytest.mark.parametrize(
+    ("pe", "simd", "style"),
+    [
+        (64, 64, "lut"),  # 16 words of 4096 bits
+        (4, 8, "block"),  # 2048 words of 32 bits
+        (1, 1, "block"),  # 65536 words of one bit
+    ],
+)
+def test_auto_puts_shallow_weights_into_cells(pe: int, simd: int, style: str) -> None:
+    assert LayerFold(pe, simd).weight_style(256, 256) == style
+
+
+def test_a_style_that_was_asked_for_is_kept() -> None:
+    assert LayerFold(1, 1, "lut").weight_style(256, 256) == "lut"
+    assert LayerFold(64, 64, "block").weight_style(256, 256) == "block"
