@@ -255,7 +255,7 @@ class _Gearbox(_Converter):
         phase, i_final = _place(m, "i", self.words_in, self._b, accept)
         _, o_final = _place(m, "o", self.words_out, self.words_out, took)
         none_left = (waiting == 0) | ((waiting == 1) & self.o.ready)
-        one_left = Mux(self.o.ready, waiting == 2, waiting == 1) & (phase == 0)
+        one_left = (waiting == 2) & self.o.ready
         m.d.comb += [
             self.o.valid.eq(waiting != 0),
             self.o.payload.data.eq(buffer[: self._b * self._unit]),
