@@ -7,7 +7,8 @@
 writes `digits_mlp.onnx` (QONNX), `digits_test.npz` (the whole test split) and
 `digits_mlp_expected.npz` (its integer results, computed here and not by bnnhw) to `bnnhw/data/`.
 Weights, activations and input are one bit. A seed fixes the splits, the training and the files.
-The checkpoint is chosen on a validation split; the test split is looked at once, at the end.
+What is chosen is chosen on a validation split, which the final training then learns from too; the
+test split is looked at once, at the end.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from digits_net import (
     GAIN,
     BinaryMlp,
     Split,
+    accuracy,
     binarise,
     lesson,
     train_student,
@@ -66,7 +68,7 @@ def norm_layers(net: BinaryMlp) -> list[BnLayer]:
         counts = np.arange(-taps, taps + 1, 2)[:, None]
         values = layer.normalised(counts)
         slack = (np.abs(values) / np.abs(values[1] - values[0])).min()
-        if slack < 1e-4:
+        if slack < 1e-5:
             raise SystemExit(f"A threshold lies within {slack:.1e} steps of a sum: other seed.")
         layers.append(layer)
     return layers
@@ -119,7 +121,7 @@ def describe(
         "pixels": "uint8 (scan * 255 + 8) // 16 of scans 0...16; the network reads pixel / 255",
         "split": f"{TEST_IMAGES} test images, train_test_split(stratify=labels, "
         f"random_state={args.seed}); 15 % of the rest validate",
-        "accuracy_validation": f"{right[0]:.4f}",
+        "accuracy_validation": f"{right[0]:.4f} (before the final training, which includes these)",
         "accuracy_test": f"{right[1]:.4f}",
         "bnnhw.pixel_scale": "1/255",
         "seed": str(args.seed),
@@ -133,36 +135,36 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     here = Path(__file__).resolve().parent.parent
     parser.add_argument("-o", "--output", type=Path, default=here / "bnnhw" / "data")
-    parser.add_argument("--hidden", type=int, nargs="+", default=[256, 128])
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--hidden", type=int, nargs="+", default=[256, 256])
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--teacher-epochs", type=int, default=40)
-    parser.add_argument("--tries", type=int, default=3, help="networks to choose from")
+    parser.add_argument("--tries", type=int, default=1, help="seeds to choose from")
     parser.add_argument("--seed", type=int, default=2026)
     return parser.parse_args()
 
 
 def main() -> int:
-    """Train, choose, measure once, write."""
+    """Train, choose a seed, train with it on all but the test images, measure once, write."""
     args = parse()
     # One thread: the order of float additions, hence the result, does not depend on the machine.
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     train, valid, test = splits(args.seed)
     guide = train_teacher(train, epochs=args.teacher_epochs, seed=args.seed)
-    work = lesson(train, guide, seed=args.seed)
     sizes = [64, *args.hidden, 10]
-    best: tuple[BinaryMlp, float] | None = None
-    for number in range(args.tries):
-        found = train_student(work, valid, sizes=sizes, epochs=args.epochs, seed=args.seed + number)
-        print(f"network {number + 1} of {args.tries}: validation {found[1]:.4f}", flush=True)
-        if best is None or found[1] > best[1]:
-            best = found
-    assert best is not None
-    net, on_valid = best
+    work = lesson(train, guide, seed=args.seed)
+    found: dict[int, float] = {}
+    for seed in range(args.seed, args.seed + args.tries):
+        net = train_student(work, sizes=sizes, epochs=args.epochs, seed=seed)
+        found[seed] = accuracy(net, valid)
+        print(f"seed {seed}: validation {found[seed]:.4f}", flush=True)
+    best = max(found, key=lambda seed: found[seed])
+    work = lesson(train + valid, guide, seed=args.seed)
+    net = train_student(work, sizes=sizes, epochs=args.epochs, seed=best)
     logits, pred = expected(net, test)
     on_test = float((pred == test.y).mean())
     print(f"test: {on_test:.4f} of {len(test.y)} images")
-    notes = describe(args, sizes, (on_valid, on_test))
+    notes = describe(args, sizes, (found[best], on_test))
     write(args.output, net, test, (logits, pred), notes)
     return 0
 
