@@ -137,6 +137,8 @@ def _explained(failed: ToolFailed, board: Board, name: str, place: Path) -> Bnnh
     over = {kind: entry for kind, entry in found.items() if entry.used > entry.available}
     if over or any(sign in log for sign in _CROWDED):
         return does_not_fit(name, board, over)
+    if failed.status is None and board.family == "ice40":
+        failed.todo = "Use the other router (router2), allow more time, or try another seed."
     return failed
 
 

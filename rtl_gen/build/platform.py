@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth import Elaboratable
 from amaranth.build import Platform
+from amaranth.build.res import ResourceError
 from amaranth.vendor import LatticeECP5Platform, LatticeICE40Platform
 
 from bnnhw.errors import ToolMissing, UsageError
@@ -49,7 +51,7 @@ def platform_of(board: Board) -> Platform:
     ToolMissing
         If the package that holds it is not installed.
     UsageError
-        If it holds no such class, or one of another family.
+        If it holds no such class, or one of another family, clock or pins.
     """
     module, _, name = board.platform.partition(":")
     try:
@@ -66,7 +68,30 @@ def platform_of(board: Board) -> Platform:
             f"{board.family}.",
             "Correct `platform` or `family` in the board's file.",
         )
-    return found()
+    platform = found()
+    _agree(board, platform)
+    return platform
+
+
+def _agree(board: Board, platform: Any) -> None:
+    """Hold the board's data against what its platform has."""
+    todo = "Correct the board's file."
+    names = (platform.default_clk, board.link.resource, board.led)
+    for name in (name for name in names if name != ""):
+        try:
+            platform.lookup(name)
+        except ResourceError as error:
+            raise UsageError(
+                f"The board '{board.name}' needs a resource '{name}', which '{board.platform}' "
+                "does not have.",
+                todo,
+            ) from error
+    if platform.default_clk_frequency != board.clock.source_hz:
+        raise UsageError(
+            f"The board '{board.name}' says that its oscillator has {board.clock.source_hz} Hz, "
+            f"'{board.platform}' says {platform.default_clk_frequency:.0f}.",
+            todo,
+        )
 
 
 def prepare(

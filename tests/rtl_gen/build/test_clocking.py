@@ -14,17 +14,15 @@ def bench(dut: PowerOnReset) -> Simulator:
     return simulator
 
 
-@pytest.mark.parametrize("cycles", [1, 2, 3, 16, 360])
-def test_reset_falls_after_lock_and_wait(cycles):
-    dut = PowerOnReset(cycles=cycles)
-    assert cycles <= dut.cycles < max(2 * cycles, 3)
+def check_release(dut: PowerOnReset, expected: int) -> None:
+    """Hold the release against the cycles after lock that it is expected at."""
 
     async def check(ctx):
         for _ in range(20):
             assert ctx.get(dut.rst) == 1
             await ctx.tick()
         ctx.set(dut.locked, 1)
-        for _ in range(dut.cycles + 3):
+        for _ in range(expected):
             assert ctx.get(dut.rst) == 1
             await ctx.tick()
         for _ in range(20):
@@ -34,6 +32,19 @@ def test_reset_falls_after_lock_and_wait(cycles):
     simulator = bench(dut)
     simulator.add_testbench(check)
     simulator.run()
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 3, 16, 360])
+def test_reset_falls_after_lock_and_wait(cycles):
+    dut = PowerOnReset(cycles=cycles)
+    assert cycles <= dut.cycles < max(2 * cycles, 3)
+    check_release(dut, dut.cycles + 3)
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_release_a_cycle_early_or_late_is_caught(off):
+    with pytest.raises(AssertionError):
+        check_release(PowerOnReset(cycles=8), 8 + 3 + off)
 
 
 def test_lost_lock_resets_again():

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -48,6 +49,10 @@ def test_the_one_clock_is_constrained_to_the_boards(built, name):
     (clock,) = report.clocks
     assert clock.constraint_mhz == pytest.approx(report.sync_hz / 1e6, rel=1e-3)
     assert clock.achieved_mhz == report.fmax_mhz > report.sync_hz / 1e6
+    # Place and route works this out from the PLL's dividers.
+    log = (built(name).folder / "echo.tim").read_text()
+    derived = re.findall(r"Derived frequency constraint of ([\d.]+) MHz", log)
+    assert [float(megahertz) for megahertz in derived] == [report.sync_hz / 1e6]
     path = report.slowest
     assert path.logic_ns + path.wires_ns == pytest.approx(1000 / report.fmax_mhz, rel=0.01)
     assert report.fps == report.sync_hz / 1000

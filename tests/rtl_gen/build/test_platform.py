@@ -6,14 +6,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bnnhw.errors import ToolMissing, UsageError
+from bnnhw.target import Clock, Link
 from rtl_gen.build.boards import load_board
 from rtl_gen.build.platform import platform_of, prepare
-from rtl_gen.build.top import BoardTop
 
 
 class Wire(wiring.Component):
-    def __init__(self, **members):
-        super().__init__(members or {"rx": In(1), "tx": Out(1)})
+    def __init__(self):
+        super().__init__({"rx": In(1), "tx": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -99,7 +99,18 @@ def test_platform_wrong():
         platform_of(replace(board, platform="amaranth_boards.icebreaker:Missing"))
 
 
-@pytest.mark.parametrize("members", [{"rx": In(1)}, {"rx": In(1), "tx": Out(2)}])
-def test_core_ports_wrong(members):
-    with pytest.raises(ValueError, match="^Core must have a 1-bit port 'tx'"):
-        BoardTop(board=load_board("icebreaker"), core=Wire(**members))
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("link", Link(resource="serial"), "needs a resource 'serial', which 'amaranth_boards"),
+        ("led", "lamp", "needs a resource 'lamp'"),
+        (
+            "clock",
+            Clock(source_hz=16_000_000, sync_hz=24_000_000, pll="pad"),
+            "says that its oscillator has 16000000 Hz, 'amaranth_boards.*' says 12000000",
+        ),
+    ],
+)
+def test_board_that_disagrees_with_its_platform(field, value, message):
+    with pytest.raises(UsageError, match=message):
+        prepare(Wire(), replace(load_board("icebreaker"), **{field: value}), name="plain")
