@@ -25,12 +25,17 @@ class Port:
         In bits, at least 1.
     meaning : str
         For the port table.
+    stream, field : str
+        Which stream of the core, and which part of it: a field of its payload, ``"valid"`` or
+        ``"ready"``; empty for clock and reset.
     """
 
     name: str
     direction: str
     width: int
     meaning: str
+    stream: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class _Shell(wiring.Component):
                         "input" if into else "output",
                         padded,
                         f"{item.name}: {what}, {width} bits",
+                        item.name,
+                        what,
                     )
                 )
         for name, member in core.signature.members.items():

@@ -98,7 +98,7 @@ class Traffic:
         return len(self.ends) == self._frames
 
     def drive(self) -> tuple[int | None, bool, bool]:
-        """Say what to do in this clock: the word to offer or None, its `last`, the sink's `ready`."""
+        """Say what to do in this clock: the word to offer or None, its `last`, and `ready`."""
         if self.done:
             return None, False, True
         if not self._offering and self._sent < len(self._input):
