@@ -29,6 +29,11 @@ class Readout:
     scale: tuple[float, ...]
     bias: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        # NumPy's numbers print otherwise, and the digest is taken of what is printed.
+        object.__setattr__(self, "scale", tuple(map(float, self.scale)))
+        object.__setattr__(self, "bias", tuple(map(float, self.bias)))
+
 
 @dataclass(frozen=True, eq=False)
 class Graph:
@@ -78,6 +83,14 @@ class Graph:
                 "do not exist.",
                 "Name at least one output, each of them a node.",
             )
+        if self.readout:
+            counts = {len(self.readout.scale), len(self.readout.bias)}
+            if counts != {self.edges[self.logits].size}:
+                raise UsageError(
+                    f"Graph '{self.name}' has a readout of {sorted(counts)} entries for "
+                    f"{self.edges[self.logits].size} logits.",
+                    "Give one scale and one bias for each logit.",
+                )
 
     @cached_property
     def edges(self) -> Mapping[str, Edge]:

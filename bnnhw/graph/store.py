@@ -107,7 +107,14 @@ def load_graph(path: Path) -> Graph:
             readout,
             {str(k): str(v) for k, v in head["meta"].items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise UsageError(
             f"'{path}' is no graph of bnnhw: {type(error).__name__}: {error}.", todo
         ) from error
@@ -126,6 +133,8 @@ def _node(entry: dict[str, Any], arrays: dict[str, Any]) -> Node:
         elif isinstance(value, dict):
             value = Grid(int(value["low"]), int(value["step"]), int(value["levels"]))
         elif isinstance(value, list):
+            if not all(type(part) in (int, str) for part in value):
+                raise TypeError(f"'{item.name}' holds more than integers and names")
             value = tuple(value)
         values[item.name] = value
     return kind(**values)
