@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from operator import index
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,9 @@ class Grid:
     levels: int
 
     def __post_init__(self) -> None:
+        # NumPy's numbers print otherwise, and a graph's digest is taken of what is printed.
+        for name in ("low", "step", "levels"):
+            object.__setattr__(self, name, index(getattr(self, name)))
         if self.step < 1 or self.levels < 1:
             raise ValueError(
                 f"A grid needs step >= 1 and levels >= 1, not {self.step!r} and {self.levels!r}"

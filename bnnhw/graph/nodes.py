@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import gcd
+from operator import index
 from typing import ClassVar
 
 import numpy as np
@@ -84,6 +85,7 @@ class Input(Node):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "shape", tuple(map(index, self.shape)))
         size = 1
         for extent in self.shape:
             size *= extent

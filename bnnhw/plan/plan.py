@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .. import __version__
 from ..errors import UsageError
 from ..fold import Folding, LayerFold
 from ..graph import Argmax, Dense, Flatten, Graph, Grid, Input, Threshold
+from ..names import checked
 from .blocks import ArgmaxPlan, Block, ConverterPlan, GuardPlan, MvtuPlan
 from .pack import integer_levels, threshold_words, weight_words
 
@@ -72,9 +74,19 @@ class Plan:
             "version": __version__,
             "name": self.name,
             "graph": self.graph.digest,
-            "blocks": [{"kind": block.kind, **asdict(block)} for block in self.blocks],
+            "blocks": [
+                {"kind": block.kind, **_hexadecimal(asdict(block))} for block in self.blocks
+            ],
         }
         return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+def _hexadecimal(fields: dict[str, Any]) -> dict[str, Any]:
+    # Python refuses to write the decimal digits of an int as wide as the words of a large array.
+    return {
+        key: [f"{word:x}" for word in value] if isinstance(value, tuple) else value
+        for key, value in fields.items()
+    }
 
 
 def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Plan:
@@ -92,15 +104,17 @@ def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Pla
     Raises
     ------
     UsageError
-        If the graph holds something that has no hardware yet, or the folding does not suit it.
+        If the graph holds something that has no hardware yet, the folding does not suit it, or the
+        name is not safe.
     """
+    name = checked(name or graph.name, "module name")
     folding.check(graph)
     chain = _Chain(graph, folding)
     for node in graph.nodes:
         chain.add(node)
     if not isinstance(graph.nodes[-1], Argmax):
         raise _unsupported(graph, graph.nodes[-1].name, "ends the network; an Argmax must")
-    return Plan(name or graph.name, graph, tuple(chain.blocks), folding)
+    return Plan(name, graph, tuple(chain.blocks), folding)
 
 
 def _unsupported(graph: Graph, node: str, why: str) -> UsageError:
@@ -120,6 +134,14 @@ class _Chain:
         self.blocks: list[Block] = []
         self.edge = ""
         self.lanes = 0
+
+    def _own_name(self, wanted: str) -> str:
+        """Name a block that stands for no node, unlike every node and every other block."""
+        taken = {node.name for node in self.graph.nodes} | {block.name for block in self.blocks}
+        name, number = wanted, 2
+        while name in taken:
+            name, number = f"{wanted}_{number}", number + 1
+        return name
 
     def add(self, node: object) -> None:
         if isinstance(node, Input):
@@ -160,7 +182,7 @@ class _Chain:
         self.edge = node.name
         self.blocks.append(
             GuardPlan(
-                name="guard",
+                name=self._own_name("guard"),
                 edge=node.name,
                 elements_in=size,
                 bits_in=1,
@@ -179,7 +201,7 @@ class _Chain:
             return
         self.blocks.append(
             ConverterPlan(
-                name=f"{self.edge}_lanes",
+                name=self._own_name(f"{self.edge}_lanes"),
                 edge=self.edge,
                 elements_in=last.elements_out,
                 bits_in=last.bits_out,

@@ -1,0 +1,161 @@
+"""Weight and threshold words, against loops that take the rules one at a time."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnnhw.graph import Dense, Grid, Threshold
+from bnnhw.plan.pack import integer_levels, threshold_words, weight_words
+
+SHAPES = [(1, 1), (1, 7), (5, 1), (4, 6), (5, 7), (3, 10)]
+
+
+def slow_weight_words(weight: np.ndarray, flip: np.ndarray, pe: int, simd: int) -> list[int]:
+    """Row r belongs to PE r mod PE, fold r div PE; element s of a group at bit p · SIMD + s."""
+    rows, columns = weight.shape
+    neuron, synapse = -(-rows // pe), -(-columns // simd)
+    words = [0] * (neuron * synapse)
+    for row in range(neuron * pe):
+        for column in range(synapse * simd):
+            if row < rows and column < columns:
+                bit = int(weight[row, column]) ^ int(flip[row])
+            else:
+                # A padded column meets an activation of 0, which a weight of 1 never matches.
+                bit = int(column >= columns)
+            address = row // pe * synapse + column // simd
+            words[address] |= bit << (row % pe * simd + column % simd)
+    return words
+
+
+@pytest.mark.parametrize(("rows", "columns"), SHAPES)
+def test_weight_words_of_every_folding(rows: int, columns: int) -> None:
+    dice = np.random.default_rng(rows * 100 + columns)
+    weight = dice.integers(0, 2, (rows, columns), np.uint8)
+    flip = dice.integers(0, 2, rows).astype(bool)
+    dense = Dense("fc", ("x",), weight)
+    for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
+        words = weight_words(dense, flip, pe, simd)
+        assert list(words) == slow_weight_words(weight, flip, pe, simd), (pe, simd)
+        assert all(type(word) is int for word in words)
+
+
+def test_one_word_by_hand() -> None:
+    """Rows 1 0 1, 0 1 1 on 2 PE × 2 lanes: PE 0 in the low bits, one padded column of ones."""
+    dense = Dense("fc", ("x",), np.array([[1, 0, 1], [0, 1, 1]], np.uint8))
+    words = weight_words(dense, np.zeros(2, np.bool_), 2, 2)
+    assert words == (0b10_01, 0b11_11)
+    assert weight_words(dense, np.array([True, False]), 2, 2) == (0b10_10, 0b11_10)
+
+
+@pytest.mark.parametrize(("rows", "columns"), SHAPES)
+def test_padded_lanes_count_nothing(rows: int, columns: int) -> None:
+    """Matches of the folded words equal those of the matrix, for every PE and SIMD."""
+    dice = np.random.default_rng(columns)
+    weight = dice.integers(0, 2, (rows, columns), np.uint8)
+    vector = dice.integers(0, 2, columns)
+    for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
+        words = weight_words(Dense("fc", ("x",), weight), np.zeros(rows, np.bool_), pe, simd)
+        synapse = -(-columns // simd)
+        padded = np.concatenate([vector, np.zeros(synapse * simd - columns, int)])
+        for row in range(rows):
+            matches = 0
+            for fold, lane in itertools.product(range(synapse), range(simd)):
+                word = words[row // pe * synapse + fold]
+                matches += (word >> (row % pe * simd + lane)) & 1 == padded[fold * simd + lane]
+            assert matches == (weight[row] == vector).sum()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    columns=st.integers(1, 12),
+    step=st.integers(1, 3),
+    counts=st.integers(1, 3),
+    data=st.data(),
+)
+def test_integer_levels_decide_as_the_node_does(
+    columns: int, step: int, counts: int, data: st.DataObject
+) -> None:
+    """Every attainable code, both directions, thresholds far outside included."""
+    # Dot products of `columns` activations of ±step.
+    source = Grid(-columns * step, 2 * step, columns + 1)
+    reach = columns * step + 3
+    channels = data.draw(st.integers(1, 4))
+    level = st.integers(-reach, reach)
+    levels = np.array(
+        data.draw(
+            st.lists(
+                st.lists(level, min_size=counts, max_size=counts),
+                min_size=channels,
+                max_size=channels,
+            )
+        )
+    )
+    direction = np.array(
+        data.draw(st.lists(st.sampled_from([-1, 1]), min_size=channels, max_size=channels)), np.int8
+    )
+    node = Threshold("s", ("x",), levels, direction, Grid(0, 1, counts + 1))
+    found, flip = integer_levels(node, source)
+    assert found.shape == levels.shape
+    assert found.min() >= 0 and found.max() <= source.levels
+    for channel, code in itertools.product(range(channels), range(source.levels)):
+        value = source.low + source.step * code
+        if direction[channel] > 0:
+            fired = sum(value >= level for level in levels[channel])
+        else:
+            fired = sum(value <= level for level in levels[channel])
+        # A complemented weight row counts the mismatches.
+        seen = source.levels - 1 - code if flip[channel] else code
+        assert sum(seen >= level for level in found[channel]) == fired
+    assert (np.diff(found, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("level", "direction", "expected"),
+    [
+        # ±1 dot products of 4: −4, −2, 0, 2, 4 are codes 0 … 4.
+        (-5, 1, 0),
+        (-4, 1, 0),
+        (-3, 1, 1),
+        (-2, 1, 1),
+        (-1, 1, 2),
+        (0, 1, 2),
+        (1, 1, 3),
+        (4, 1, 4),
+        (5, 1, 5),
+        (1000, 1, 5),
+        # value <= level: complemented, the codes count from 4 down.
+        (5, -1, 0),
+        (4, -1, 0),
+        (3, -1, 1),
+        (0, -1, 2),
+        (-4, -1, 4),
+        (-5, -1, 5),
+        (-1000, -1, 5),
+    ],
+)
+def test_integer_levels_by_hand(level: int, direction: int, expected: int) -> None:
+    node = Threshold("s", ("x",), np.array([[level]]), np.array([direction], np.int8))
+    found, flip = integer_levels(node, Grid(-4, 2, 5))
+    assert (found.tolist(), flip.tolist()) == ([[expected]], [direction < 0])
+    seen = [-4 + 2 * code for code in range(5)][:: 1 if direction > 0 else -1]
+    fires = [value * direction >= level * direction for value in seen]
+    # Just below, at, and above T.
+    assert fires == [code >= expected for code in range(5)]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 7])
+def test_threshold_words_of_every_folding(rows: int) -> None:
+    columns = 6
+    bits = 3  # 0 … 7 holds 0 … columns + 1
+    levels = np.arange(rows)[:, None] % (columns + 2)
+    for pe in range(1, rows + 1):
+        words = threshold_words(levels, columns, pe)
+        assert len(words) == -(-rows // pe)
+        for row in range(len(words) * pe):
+            level = (words[row // pe] >> (row % pe * bits)) & 7
+            # Absent rows never fire: no count reaches columns + 1.
+            assert level == (levels[row, 0] if row < rows else columns + 1)
+        assert all(type(word) is int and word < 1 << (pe * bits) for word in words)
