@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from bnnhw.target import Board
 from ..tools import Toolchain, ToolFailed, environment, run_tool, toolchain, warm_up
 from . import nextpnr
 from .platform import BuildSteps, prepare
-from .report import BuildReport, Usage, check, does_not_fit
+from .report import BuildReport, check, does_not_fit
 
 __all__ = ["build_bitstream"]
 
@@ -52,47 +53,98 @@ def build_bitstream(
     board : Board
     out_dir : str or Path
         Made if need be.
-    name : str
-        Name of the design and of its files.
-    seed : int
-        Start of the placer's random numbers.
+    name, seed, wide_luts, router2
+        See `prepare`.
     cycles_per_image : int or None
         Copied into the report, which derives fps from it.
     progress : callable or None
         Receives ``"synthesis"``, ``"place and route"`` and ``"pack"`` as each begins, and a
         sentence before any longer wait.
-    wide_luts, router2 : bool
-        See `prepare`.
     limit : float
         Seconds that each tool may take.
 
     Raises
     ------
-    DoesNotFit
-        If the device is too small.
-    TimingFailed
-        If the clock is not reached.
-    ToolMissing
-        If the tools are not installed.
-    ToolFailed
-        If one fails for another reason.
+    DoesNotFit, TimingFailed
+        If the device is too small, or the clock is not reached.
+    ToolMissing, ToolFailed
+        If a tool is not installed, or fails for another reason.
     UsageError
-        If the name, the clock or the output folder cannot be used.
+        If the name, the board, the clock or the output folder cannot be used.
     """
     tell = progress or (lambda step: None)
     steps = prepare(core, board, name=name, seed=seed, wide_luts=wide_luts, router2=router2)
-    tools = toolchain(board.family)
     target = Path(out_dir)
     with _scratch(target, name) as scratch:
-        if tools.kind == "yowasp":
-            warm_up(tell)
-        place = Path(scratch)
-        _run(steps, tools, board, name, place, tell, limit)
-        report = _report(board, name, seed, cycles_per_image, tools, place)
+        job = _Job(board, name, toolchain(board.family), Path(scratch))
+        job.run(steps, tell, limit)
+        report = job.report(seed, cycles_per_image)
         check(report, board)
-        (place / f"{name}.report.json").write_text(report.to_json(), encoding="utf-8")
-        _move(place, target, name)
+        (job.place / f"{name}.report.json").write_text(report.to_json(), encoding="utf-8")
+        _move(job.place, target, name)
     return report
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One build in its scratch folder."""
+
+    board: Board
+    name: str
+    tools: Toolchain
+    place: Path
+
+    def run(self, steps: BuildSteps, tell: Callable[[str], None], limit: float) -> None:
+        """Run the tools one after the other."""
+        if self.tools.kind == "yowasp":
+            warm_up(tell)
+        for file, text in steps.files.items():
+            (self.place / file).write_bytes(text.encode() if isinstance(text, str) else text)
+        env = environment(self.board.family)
+        for step, (tool, *words) in zip(_STEPS, steps.commands, strict=True):
+            tell(step)
+            try:
+                run_tool([self.tools.programs[tool], *words], cwd=self.place, env=env, limit=limit)
+            except ToolFailed as failed:
+                better = self._explained(failed) if step == _STEPS[1] else None
+                if better is None:
+                    raise
+                raise better from failed
+
+    def report(self, seed: int, cycles_per_image: int | None) -> BuildReport:
+        """Read what the tools have written."""
+        raw = json.loads(_text(self.place / f"{self.name}.nextpnr.json"))
+        totals = {
+            cell: (int(entry["used"]), int(entry["available"]))
+            for cell, entry in raw["utilization"].items()
+        }
+        log = _text(self.place / f"{self.name}.tim")
+        versions = {tool: known for tool, known in self.tools.versions.items() if known}
+        return BuildReport(
+            name=self.name,
+            board=self.board.name,
+            device=self.board.device,
+            sync_hz=self.board.clock.sync_hz,
+            seed=seed,
+            usage=nextpnr.usage(self.board.family, totals, log),
+            clocks=nextpnr.clock_timings(raw),
+            slowest=nextpnr.slowest_path(raw),
+            tools={**versions, "amaranth": version("amaranth")},
+            bitstream=self.name + _BITSTREAM[self.board.family],
+            cycles_per_image=cycles_per_image,
+        )
+
+    def _explained(self, failed: ToolFailed) -> BnnhwError | None:
+        """Tell a design that is too big from all else that place and route can fail of."""
+        log = _text(self.place / f"{self.name}.tim") + failed.output
+        found = nextpnr.usage(self.board.family, nextpnr.log_totals(log), log)
+        over = {kind: entry for kind, entry in found.items() if entry.used > entry.available}
+        if over or any(sign in log for sign in _CROWDED):
+            return does_not_fit(self.name, self.board, over)
+        if failed.status is None and self.board.family == "ice40":
+            todo = "Use the other router (router2), allow more time, or try another seed."
+            return ToolFailed(failed.what, todo, output=failed.output, status=None)
+        return None
 
 
 def _scratch(target: Path, name: str) -> "tempfile.TemporaryDirectory[str]":
@@ -106,70 +158,6 @@ def _scratch(target: Path, name: str) -> "tempfile.TemporaryDirectory[str]":
         raise UsageError(
             f"'{home}' cannot be written: {error.strerror}.", "Choose a folder of your own."
         ) from error
-
-
-def _run(
-    steps: BuildSteps,
-    tools: Toolchain,
-    board: Board,
-    name: str,
-    place: Path,
-    tell: Callable[[str], None],
-    limit: float,
-) -> None:
-    for file, text in steps.files.items():
-        (place / file).write_bytes(text.encode() if isinstance(text, str) else text)
-    env = environment(board.family)
-    for step, (tool, *words) in zip(_STEPS, steps.commands, strict=True):
-        tell(step)
-        try:
-            run_tool([tools.programs[tool], *words], cwd=place, env=env, limit=limit)
-        except ToolFailed as failed:
-            if step != _STEPS[1]:
-                raise
-            raise _explained(failed, board, name, place) from failed
-
-
-def _explained(failed: ToolFailed, board: Board, name: str, place: Path) -> BnnhwError:
-    """Tell a design that is too big from everything else that place and route can fail of."""
-    log = _text(place / f"{name}.tim") + failed.output
-    found = nextpnr.usage(board.family, nextpnr.log_totals(log), log)
-    over = {kind: entry for kind, entry in found.items() if entry.used > entry.available}
-    if over or any(sign in log for sign in _CROWDED):
-        return does_not_fit(name, board, over)
-    if failed.status is None and board.family == "ice40":
-        failed.todo = "Use the other router (router2), allow more time, or try another seed."
-    return failed
-
-
-def _report(
-    board: Board,
-    name: str,
-    seed: int,
-    cycles_per_image: int | None,
-    tools: Toolchain,
-    place: Path,
-) -> BuildReport:
-    raw = json.loads(_text(place / f"{name}.nextpnr.json"))
-    totals = {
-        cell: (int(entry["used"]), int(entry["available"]))
-        for cell, entry in raw["utilization"].items()
-    }
-    versions = {tool: known for tool, known in tools.versions.items() if known}
-    usage: dict[str, Usage] = nextpnr.usage(board.family, totals, _text(place / f"{name}.tim"))
-    return BuildReport(
-        name=name,
-        board=board.name,
-        device=board.device,
-        sync_hz=board.clock.sync_hz,
-        seed=seed,
-        usage=usage,
-        clocks=nextpnr.clock_timings(raw),
-        slowest=nextpnr.slowest_path(raw),
-        tools={**versions, "amaranth": version("amaranth")},
-        bitstream=name + _BITSTREAM[board.family],
-        cycles_per_image=cycles_per_image,
-    )
 
 
 def _text(path: Path) -> str:
