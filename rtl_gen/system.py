@@ -76,7 +76,7 @@ class LinkedAccelerator(wiring.Component):
             identity=bytes.fromhex(plan.identity),
             clock_hz=clock_hz,
         )
-        super().__init__({"rx": In(1, init=1), "tx": Out(1)})
+        super().__init__({"rx": In(1), "tx": Out(1)})
 
     @property
     def plan(self) -> Plan:
@@ -93,9 +93,13 @@ class LinkedAccelerator(wiring.Component):
             elements=first.elements_in, bits=first.bits_in, lanes_in=8 // first.bits_in,
             lanes_out=first.lanes_in,
         )  # fmt: skip
-        m.submodules.bytes = octets = ResultBytes(bits=answer.bits_out, index_bits=answer.index_bits)
-        for name, unit in (("link", link), ("accelerator", core), ("lanes", lanes), ("bytes", octets)):
-            label(unit, name)
+        m.submodules.bytes = octets = ResultBytes(
+            bits=answer.bits_out, index_bits=answer.index_bits
+        )
+        label(link, "link")
+        label(core, "accelerator")
+        label(lanes, "lanes")
+        label(octets, "bytes")
         m.d.comb += [
             # One byte is eight elements of one bit, or fewer wider ones: the same wires.
             lanes.i.payload.as_value().eq(link.o.payload.as_value()),

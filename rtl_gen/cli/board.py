@@ -1,0 +1,116 @@
+"""`bnnhw build`, `bnnhw flash` and `bnnhw boards`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bnnhw.errors import UsageError
+from bnnhw.target import Board
+
+from .options import ClockMHz, FoldingFile, Fps, Json, Model, Name, OutDir, Planned, make
+from .show import Tell, emit_json, pairs, progress, say, table
+
+__all__ = ["boards", "build", "build_network", "flash"]
+
+_Board = Annotated[str, typer.Option("--board", "-b", help="A board's name or its file.")]
+
+
+def build_network(planned: Planned, out: Path, seed: int, tell: Tell) -> tuple[Any, list[Path]]:
+    """Build a planned network for its board and put manifest and Verilog beside the bitstream.
+
+    Returns
+    -------
+    report : BuildReport
+    files : list of Path
+    """
+    from rtl_gen.build.flow import build_bitstream
+    from rtl_gen.network import network_files
+    from rtl_gen.output import publish
+    from rtl_gen.system import LinkedAccelerator
+
+    plan, board = planned.plan, planned.board
+    link = {"baud": board.link.baud, "clock_hz": board.clock.sync_hz, "credits": None}
+    core = LinkedAccelerator(plan, clock_hz=board.clock.sync_hz, baud=board.link.baud)
+    tell("writing Verilog", 0, 0)
+    files = network_files(plan, board=board.name, link=link)
+    report = build_bitstream(
+        core, board, out, name=plan.name, seed=seed, cycles_per_image=plan.cycles,
+        progress=lambda step: tell(step, 0, 0),
+    )  # fmt: skip
+    return report, [out / report.bitstream, *publish(files, out)]
+
+
+def build(
+    model: Model,
+    board: _Board,
+    out: OutDir,
+    fps: Fps = None,
+    clock: ClockMHz = None,
+    folding: FoldingFile = None,
+    name: Name = None,
+    seed: Annotated[int, typer.Option(help="Of the placer.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Build the bitstream of a network behind a serial link, with a report."""
+    planned = make(model, board=board, fps=fps, clock=clock, folding=folding, name=name)
+    with progress(as_json) as tell:
+        report, files = build_network(planned, out, seed, tell)
+    if as_json:
+        emit_json({**report.to_dict(), "identity": planned.plan.identity,
+                   "files": [str(path) for path in files]})  # fmt: skip
+        return
+    pairs(f"{report.name} on {planned.board.title}", report.lines())
+    say(f"Next: bnnhw flash {files[0]} --board {board}")
+
+
+def flash(
+    bitstream: Annotated[Path, typer.Argument(help="What bnnhw build wrote: .bin or .bit.")],
+    board: _Board,
+    persistent: Annotated[
+        bool, typer.Option("--flash", help="Write the memory that the board starts from.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only print the command.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Load a bitstream into a board with the right programmer."""
+    from rtl_gen.build.boards import load_board
+    from rtl_gen.flash import plan_flash, run_flash
+
+    target = load_board(board)
+    command = plan_flash(target, bitstream, flash=persistent)
+    if not as_json:
+        import shlex
+
+        say(shlex.join(command))
+    run_flash(target, bitstream, flash=persistent, dry_run=dry_run)
+    if as_json:
+        emit_json({"command": command, "board": target.name, "done": not dry_run})
+    elif not dry_run:
+        say(f"{target.title} is loaded.")
+
+
+def _facts(board: Board) -> dict[str, Any]:
+    return json.loads(json.dumps(asdict(board)))
+
+
+def boards(as_json: Json = False) -> None:
+    """List the boards that are known."""
+    from rtl_gen.build.boards import all_boards
+
+    known = all_boards()
+    if not known:
+        raise UsageError("No board file was found.", "Install bnnhw again.")
+    if as_json:
+        emit_json([_facts(board) for board in known])
+        return
+    rows = [
+        (b.name, b.title, b.device, b.budget.lut4, b.budget.ebr, b.clock.sync_hz / 1e6, b.link.baud)
+        for b in known
+    ]
+    heads = ("name", "board", "device", "LUT4", "block RAMs", "MHz", "baud")
+    table("boards", heads, rows)

@@ -1,0 +1,81 @@
+"""`bnnhw info`: what is in a model file."""
+
+from typing import Any
+
+from bnnhw.graph import Dense, Graph
+from bnnhw.load import load_model
+
+from .options import Json, Model
+from .show import emit_json, pairs, table
+
+__all__ = ["describe", "info"]
+
+
+def describe(graph: Graph) -> dict[str, Any]:
+    """Give layers, shapes, weights and operations as JSON values."""
+    layers: list[dict[str, Any]] = []
+    for node in graph.nodes:
+        edge = graph.edges[node.name]
+        weights = node.weight.size if isinstance(node, Dense) else 0
+        layers.append(
+            {
+                "name": node.name,
+                "kind": type(node).__name__,
+                "inputs": list(node.inputs),
+                "shape": list(edge.shape),
+                "values": {
+                    "low": edge.grid.low,
+                    "step": edge.grid.step,
+                    "levels": edge.grid.levels,
+                },
+                "bits": edge.grid.bits,
+                "weights": int(weights),
+                # One multiply-accumulate a weight and vector: an XNOR and a count, two operations.
+                "operations": 2 * int(weights),
+            }
+        )
+    bits = sum(layer["weights"] for layer in layers)
+    return {
+        "name": graph.name,
+        "digest": graph.digest,
+        "input_shape": list(graph.input.shape),
+        "classes": graph.edges[graph.logits].size,
+        "weight_bits": bits,
+        "weight_bytes": -(-bits // 8),
+        "float_weight_bytes": 4 * bits,
+        "operations_per_image": sum(layer["operations"] for layer in layers),
+        "layers": layers,
+        "meta": dict(graph.meta),
+    }
+
+
+def info(model: Model, as_json: Json = False) -> None:
+    """Show what is in a model file: layers, shapes, weights, operations."""
+    graph = load_model(model)
+    facts = describe(graph)
+    if as_json:
+        emit_json(facts)
+        return
+    rows = [
+        (
+            layer["name"],
+            layer["kind"],
+            ", ".join(layer["inputs"]) or "–",
+            "×".join(map(str, layer["shape"])) or "1",
+            str(graph.edges[layer["name"]].grid),
+            layer["weights"],
+        )
+        for layer in facts["layers"]
+    ]
+    table(facts["name"], ("node", "kind", "reads", "shape", "values", "weight bits"), rows)
+    ratio = facts["float_weight_bytes"] / max(1, facts["weight_bytes"])
+    packed = f"{facts['weight_bytes']:,} bytes packed, 1/{ratio:.0f} of 32-bit floats"
+    pairs(
+        "totals",
+        [
+            ("weights", f"{facts['weight_bits']:,} bits; {packed}"),
+            ("operations", f"{facts['operations_per_image']:,} an image (XNOR and count each)"),
+            ("digest", facts["digest"]),
+            *facts["meta"].items(),
+        ],
+    )

@@ -1,0 +1,132 @@
+"""Options that several commands share, and the plan that they lead to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bnnhw.errors import DoesNotFit, UsageError
+from bnnhw.fold import Folding, load_folding, solve
+from bnnhw.graph import Graph
+from bnnhw.load import load_model
+from bnnhw.names import checked
+from bnnhw.plan import Plan, make_plan
+from bnnhw.target import Board
+
+__all__ = [
+    "BoardName",
+    "ClockMHz",
+    "FoldingFile",
+    "Fps",
+    "ImageFile",
+    "Json",
+    "Limit",
+    "Model",
+    "Name",
+    "Naming",
+    "OutDir",
+    "Planned",
+    "make",
+]
+
+Model = Annotated[
+    Path, typer.Argument(help="A network: .onnx (QONNX), canonical .npz, or saved graph .json.")
+]
+BoardName = Annotated[
+    str | None, typer.Option("--board", "-b", help="A board's name (see bnnhw boards) or its file.")
+]
+Fps = Annotated[
+    float | None, typer.Option("--fps", help="Images per second to reach with the fewest cells.")
+]
+ClockMHz = Annotated[
+    float | None, typer.Option("--clock", help="Clock in MHz for --fps; the board's by default.")
+]
+FoldingFile = Annotated[
+    Path | None, typer.Option("--folding", help="PE and SIMD of every layer, as TOML.")
+]
+Name = Annotated[
+    str | None, typer.Option("--name", help="Name of the top module and of the files.")
+]
+Naming = Annotated[
+    str, typer.Option("--naming", help="Port names: plain (ready/valid) or axis (AXI4-Stream).")
+]
+OutDir = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")]
+ImageFile = Annotated[
+    Path, typer.Option("--images", help=".npz with images 'x' and, if known, labels 'y'.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first images.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and the board that it was folded for.
+
+    Parameters
+    ----------
+    plan : Plan
+    board : Board
+    chosen : bool
+        Whether the user named the board; otherwise it is the smallest that the network fits.
+    """
+
+    plan: Plan
+    board: Board
+    chosen: bool
+
+
+def make(
+    model: Path,
+    *,
+    board: str | None = None,
+    fps: float | None = None,
+    clock: float | None = None,
+    folding: Path | None = None,
+    name: str | None = None,
+) -> Planned:
+    """Load a model and resolve it.
+
+    Raises
+    ------
+    UsageError
+        If options contradict each other, or as the loader and the folding say.
+    DoesNotFit
+        If no board holds the network.
+    """
+    from rtl_gen.build.boards import load_board
+
+    if folding and (fps or clock):
+        raise UsageError("--folding says what --fps and --clock ask for.", "Give one of them.")
+    if clock and not fps:
+        raise UsageError("--clock only matters together with --fps.", "Give --fps as well.")
+    if name:
+        checked(name, "name")
+    graph = load_model(model)
+    if board:
+        target = load_board(board)
+        chosen = load_folding(folding) if folding else _solve(graph, target, fps, clock)
+    elif folding:
+        chosen = load_folding(folding)
+        target = _first_board(graph, None, None)[0]
+    else:
+        target, chosen = _first_board(graph, fps, clock)
+    return Planned(make_plan(graph, chosen, name=name), target, board is not None)
+
+
+def _solve(graph: Graph, board: Board, fps: float | None, clock: float | None) -> Folding:
+    hertz = clock * 1e6 if clock else float(board.clock.sync_hz)
+    return solve(graph, board.family, board.budget, fps=fps, clock_hz=hertz)
+
+
+def _first_board(graph: Graph, fps: float | None, clock: float | None) -> tuple[Board, Folding]:
+    from rtl_gen.build.boards import all_boards
+
+    refused: DoesNotFit | UsageError | None = None
+    for board in sorted(all_boards(), key=lambda board: board.budget.lut4):
+        try:
+            return board, _solve(graph, board, fps, clock)
+        except (DoesNotFit, UsageError) as error:
+            refused = error
+    assert refused is not None
+    raise refused

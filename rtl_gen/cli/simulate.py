@@ -1,0 +1,100 @@
+"""`bnnhw simulate`: images through the generated Verilog, held against the golden model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bnnhw.errors import CheckFailed, UsageError
+from bnnhw.files import read_npz
+from bnnhw.images import load_images
+
+from .options import (
+    BoardName,
+    ClockMHz,
+    FoldingFile,
+    Fps,
+    ImageFile,
+    Json,
+    Limit,
+    Model,
+    make,
+)
+from .show import emit_json, pairs, progress, table
+
+__all__ = ["show_report", "simulate"]
+
+_STALLS = range(96)
+
+
+def simulate(
+    model: Model,
+    images: ImageFile,
+    expect: Annotated[
+        Path | None, typer.Option("--expect", help="Reference .npz: logits, pred, tapNN_…")
+    ] = None,
+    limit: Limit = None,
+    simulator: Annotated[str, typer.Option(help="verilator, icarus or pysim.")] = "verilator",
+    board: BoardName = None,
+    fps: Fps = None,
+    clock: ClockMHz = None,
+    folding: FoldingFile = None,
+    stall_in: Annotated[int, typer.Option(help="Percent of clocks the source waits, 0 to 95.")] = 0,
+    stall_out: Annotated[int, typer.Option(help="Percent of clocks the sink waits, 0 to 95.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the stalls.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Stream images through the generated Verilog and compare every edge with the golden model."""
+    from rtl_gen import content
+    from rtl_gen.network import network_verilog
+
+    for option, value in (("--stall-in", stall_in), ("--stall-out", stall_out)):
+        if value not in _STALLS:
+            raise UsageError(f"{option} {value} is no share of clocks.", "Give 0 to 95 percent.")
+    bench = content.module("sim.network")
+    if simulator not in bench.SIMULATORS:
+        known = ", ".join(bench.SIMULATORS)
+        raise UsageError(f"There is no simulator '{simulator}'.", f"Choose one of {known}.")
+    plan = make(model, board=board, fps=fps, clock=clock, folding=folding).plan
+    frames = load_images(images, plan.graph, limit=limit)
+    reference = read_npz(expect) if expect else None
+    with progress(as_json) as tell:
+        tell("writing Verilog (the first start of Yosys takes half a minute)", 0, 0)
+        verilog, _ = network_verilog(plan)
+        report = bench.simulate(
+            plan, verilog, frames.x, labels=frames.y, reference=reference, simulator=simulator,
+            stall_in=stall_in, stall_out=stall_out, seed=seed, progress=tell,
+        )  # fmt: skip
+    if as_json:
+        emit_json(report.to_json())
+    else:
+        show_report(report)
+    if not report.passed:
+        first = report.differences[0] if report.differences else None
+        where = f"first at {first.where}: {first.what}" if first else "nothing was compared"
+        raise CheckFailed(
+            f"{report.mismatches} of {report.compared} values differ; {where}.",
+            "Check that model, folding and reference belong together; otherwise report the defect.",
+        )
+
+
+def show_report(report: Any) -> None:
+    """Print a simulation's report."""
+    rows = [
+        (
+            "images",
+            f"{report.images:,} in {report.simulator}, {report.images_per_second:,.0f} a second",
+        ),
+        ("compared", f"{report.compared:,} values on every edge: {report.mismatches:,} differ"),
+        (
+            "clocks an image",
+            f"{report.cycles_per_image:g} measured, {report.cycles_formula} planned",
+        ),
+        ("first answer", f"after {report.latency:,} clocks"),
+    ]
+    if report.accuracy is not None:
+        rows.append(("accuracy", f"{100 * report.accuracy:.2f} % of the labels"))
+    pairs(f"{report.network}, simulated", rows)
+    if report.differences:
+        heads = ("edge", "first difference", "in all")
+        table("differences", heads, [(d.where, d.what, d.count) for d in report.differences])

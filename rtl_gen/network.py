@@ -1,0 +1,60 @@
+"""From a plan to the files of `bnnhw generate network`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from bnnhw import __version__
+from bnnhw.plan import Plan, manifest
+
+from .accelerator import Accelerator
+from .verilog import emit
+
+__all__ = ["folding_toml", "network_files", "network_verilog"]
+
+
+def _header(plan: Plan) -> Mapping[str, str]:
+    return {
+        "generator": f"bnnhw {__version__}",
+        "network": plan.graph.name,
+        "identity": plan.identity,
+        "schedule": f"{plan.cycles} clocks an image, set by {plan.bottleneck.name}",
+        "reset": "hold it for a clock; on iCE40 for 15 us after configuration (RAMs read 0)",
+    }
+
+
+def network_verilog(plan: Plan, naming: str = "plain") -> tuple[str, list[Any]]:
+    """Give the Verilog of an accelerator and the ports of its top module."""
+    return emit(Accelerator(plan), name=plan.name, header=_header(plan), naming=naming)
+
+
+def folding_toml(plan: Plan) -> str:
+    """Write down the folding, so that a later run can take it as it is."""
+    lines = [f"# Folding of {plan.graph.name}: {plan.cycles} clocks an image."]
+    if plan.folding.input_lanes:
+        lines.append(f"input_lanes = {plan.folding.input_lanes}")
+    for unit in plan.mvtus:
+        lines += ["", f"[layer.{unit.layer}]", f"pe = {unit.pe}", f"simd = {unit.simd}"]
+        lines.append(f'weights = "{unit.weight_style}"')
+    return "\n".join(lines) + "\n"
+
+
+def network_files(plan: Plan, naming: str = "plain", **extra: Any) -> dict[str, str]:
+    """Give Verilog, manifest and folding by file name.
+
+    Parameters
+    ----------
+    plan : Plan
+    naming : str
+        ``"plain"`` or ``"axis"``.
+    **extra : JSON values
+        Added to the manifest.
+    """
+    verilog, ports = network_verilog(plan, naming)
+    description = manifest(plan) | {"naming": naming, "ports": [asdict(port) for port in ports]}
+    return {
+        f"{plan.name}.v": verilog,
+        f"{plan.name}.json": json.dumps(description | extra, indent=1, ensure_ascii=False) + "\n",
+        f"{plan.name}.folding.toml": folding_toml(plan),
+    }
