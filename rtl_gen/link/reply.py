@@ -69,7 +69,9 @@ class ReplySender(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the CRC, the text of HELLO_REPLY and the states of a frame."""
         m = Module()
-        m.submodules.crc = crc = CRC16_IBM_3740(8).create()
+        crc, fresh = CRC16_IBM_3740(8).create(), Signal()
+        # Its own `start` would put a multiplexer into every XOR.
+        m.submodules.crc = ResetInserter(fresh)(crc)
         words: memory.Memory[Any, Any] = memory.Memory(
             shape=8, depth=len(self._packed), init=list(self._packed), attrs={"rom_style": "block"}
         )
@@ -93,7 +95,7 @@ class ReplySender(wiring.Component):
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += [self.control.ready.eq(1), crc.start.eq(1)]
+                m.d.comb += [self.control.ready.eq(1), fresh.eq(1)]
                 m.d.sync += [
                     index.eq(0),
                     from_control.eq(self.control.valid),

@@ -1,5 +1,6 @@
 """From decoded frames to request payloads that are known to be good."""
 
+from itertools import pairwise
 from typing import Any
 
 from amaranth import *
@@ -76,7 +77,9 @@ class RequestReceiver(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the CRC, the header fields and the verdict."""
         m = Module()
-        m.submodules.crc = crc = CRC16_IBM_3740(8).create()
+        crc, fresh = CRC16_IBM_3740(8).create(), Signal()
+        # Its own `start` would put a multiplexer into every XOR.
+        m.submodules.crc = ResetInserter(fresh)(crc)
         taken, byte = Signal(), Signal()
         header = Signal(2)
         version_known, is_hello, is_infer = Signal(), Signal(), Signal()
@@ -88,7 +91,7 @@ class RequestReceiver(wiring.Component):
             byte.eq(taken & ~word.end),
             crc.data.eq(word.data),
             crc.valid.eq(byte),
-            crc.start.eq(taken & word.end),
+            fresh.eq(taken & word.end),
             self.o.payload.data.eq(Mux(word.end, sequence, word.data)),
             self.o.payload.end.eq(word.end),
         ]
@@ -258,17 +261,19 @@ class RequestBuffer(wiring.Component):
                 drained.eq(drained + at_end),
             ]
 
-        numbers: memory.Memory[Any, Any] = memory.Memory(shape=8, depth=self.credits, init=[])
-        m.submodules.numbers = numbers
-        note, oldest = numbers.write_port(), numbers.read_port(domain="comb")
+        # A queue that shifts is smaller than a memory of flip-flops with its multiplexer.
+        numbers = [Signal(8, name=f"number_{k}", reset_less=True) for k in range(self.credits)]
+        keep, leave = Signal(), Signal()
         m.d.comb += [
-            note.addr.eq(filled[:place_bits]),
-            note.data.eq(word.data),
-            note.en.eq(self.i.valid & word.end & word.good),
-            oldest.addr.eq(answered[:place_bits]),
-            self.sequence.payload.eq(oldest.data),
+            keep.eq(self.i.valid & word.end & word.good),
+            leave.eq(self.sequence.valid & self.sequence.ready),
+            self.sequence.payload.eq(numbers[0]),
             self.sequence.valid.eq(filled != answered),
         ]
-        with m.If(self.sequence.valid & self.sequence.ready):
-            m.d.sync += answered.eq(answered + 1)
+        m.d.sync += answered.eq(answered + leave)
+        # On arrival all free places take the number: the first of them is the one that counts.
+        for place, (number, behind) in enumerate(pairwise([*numbers, word.data])):
+            free = queued <= place
+            with m.If(leave | (keep & free)):
+                m.d.sync += number.eq(Mux(keep & (queued <= place + 1), word.data, behind))
         return m
