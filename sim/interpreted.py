@@ -15,10 +15,11 @@ from .cocotb_run import TODO, run_bench
 from .compiled import Recording, pack_frames, word_bits
 from .traffic import Broken, Edge, Traffic
 
-__all__ = ["record_icarus", "record_pysim"]
+__all__ = ["idle_limit", "input_words", "record_icarus", "record_pysim"]
 
 
-def _input_words(plan: Plan, codes: np.ndarray) -> list[int]:
+def input_words(plan: Plan, codes: np.ndarray) -> list[int]:
+    """Cut frames of codes into input words."""
     first = plan.blocks[0]
     rows = pack_frames(np.asarray(codes), first.lanes_in, first.bits_in)
     return [int.from_bytes(row.astype("<u8").tobytes(), "little") for row in rows]
@@ -33,7 +34,8 @@ def _recording(plan: Plan, words: dict[str, list[int]], ends: list[int], clocks:
     return Recording(packed, np.array(ends, np.int64), clocks)
 
 
-def _idle(plan: Plan) -> int:
+def idle_limit(plan: Plan) -> int:
+    """Give the clocks without any movement after which something hangs."""
     # The slowest block may be silent for a whole image; with 99 % of stalls that is ample.
     return 40 * (plan.cycles + 1000)
 
@@ -79,13 +81,13 @@ def record_icarus(
         If Icarus is missing or refuses the text.
     """
     job = {
-        "words": [hex(word) for word in _input_words(plan, codes)],
+        "words": [hex(word) for word in input_words(plan, codes)],
         "frames": len(codes),
         "edges": [block.name for block in plan.blocks],
         "stall_in": stall_in,
         "stall_out": stall_out,
         "seed": seed,
-        "idle": _idle(plan),
+        "idle": idle_limit(plan),
     }
     got = run_bench("cocotb_edges", verilog, job, top=plan.name, limit=limit, progress=progress)
     words = {name: [int(word, 16) for word in edge] for name, edge in got["words"].items()}
@@ -130,13 +132,13 @@ def record_pysim(
         If a stream breaks its contract, or nothing moves for too long.
     """
     traffic = Traffic(
-        _input_words(plan, codes),
+        input_words(plan, codes),
         len(codes),
         [block.name for block in plan.blocks],
         stall_in=stall_in,
         stall_out=stall_out,
         seed=seed,
-        idle=_idle(plan),
+        idle=idle_limit(plan),
     )
     dut = _Opened(plan)
     simulator = Simulator(dut)

@@ -10,9 +10,9 @@ from bnnhw.errors import UsageError
 from bnnhw.names import checked
 
 from ..content import folder
-from .make import ArrayProduct
 from ..shell import NAMINGS, Port
 from ..verilog import emit
+from .make import ArrayProduct
 
 __all__ = ["write_array"]
 
