@@ -72,20 +72,15 @@ class ReplySender(wiring.Component):
         crc, fresh = CRC16_IBM_3740(8).create(), Signal()
         # Its own `start` would put a multiplexer into every XOR.
         m.submodules.crc = ResetInserter(fresh)(crc)
-        words: memory.Memory[Any, Any] = memory.Memory(
-            shape=8, depth=len(self._packed), init=list(self._packed), attrs={"rom_style": "block"}
-        )
-        m.submodules.hello = words
-        read, index = words.read_port(), Signal(range(len(self._packed)))
+        index = Signal(range(len(self._packed)))
         taken, from_control, said = Signal(), Signal(), Signal()
         code, sequence = Signal(3), Signal(8)
         out = self.o.payload.data[0]
+        hello_byte = self._hello_byte(m, index, said)
         m.d.comb += [
             taken.eq(self.o.valid & self.o.ready),
             crc.data.eq(out),
             crc.valid.eq(taken),
-            # One ahead, because the memory answers a cycle later.
-            read.addr.eq(index + said),
         ]
 
         def send(byte, follower):
@@ -131,14 +126,8 @@ class ReplySender(wiring.Component):
                 with m.If(taken & self.i.payload.last):
                     m.next = "CRC_HIGH"
             with m.State("HELLO"):
-                in_status = index >= len(self._packed) - STATUS_BYTES
-                status = self.status.word_select(index[:2], 8)
                 m.d.sync += index.eq(index + said)
-                m.d.comb += [
-                    said.eq(taken),
-                    self.o.valid.eq(1),
-                    out.eq(Mux(in_status, status, read.data)),
-                ]
+                m.d.comb += [said.eq(taken), self.o.valid.eq(1), out.eq(hello_byte)]
                 with m.If(taken & (index == len(self._packed) - 1)):
                     m.next = "CRC_HIGH"
             with m.State("ERROR"):
@@ -150,3 +139,14 @@ class ReplySender(wiring.Component):
                 m.d.comb += self.o.payload.last.eq(1)
                 send(crc.crc[8:], "IDLE")
         return m
+
+    def _hello_byte(self, m: Module, index: Signal, said: Signal) -> Value:
+        words: memory.Memory[Any, Any] = memory.Memory(
+            shape=8, depth=len(self._packed), init=list(self._packed), attrs={"rom_style": "block"}
+        )
+        m.submodules.hello = words
+        read = words.read_port()
+        # One ahead, because the memory answers a cycle later.
+        m.d.comb += read.addr.eq(index + said)
+        in_status = index >= len(self._packed) - STATUS_BYTES
+        return Mux(in_status, self.status.word_select(index[:2], 8), read.data)
