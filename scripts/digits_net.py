@@ -23,8 +23,8 @@ __all__ = [
 ]
 
 CLIP = 1.3
-GAIN = 4.0
-BATCH = 512
+GAIN = 6.0
+BATCH = 256
 PLAIN_COPIES, COPIES = 4, 60
 DISTORTION = 0.5
 HEAT = 3.0
@@ -107,7 +107,7 @@ class Split:
 
 
 def binarise(x: Tensor) -> Tensor:
-    """Do the network's first step: +1 where GAIN * pixel - 1 >= 0, that is scan >= 4 of 16."""
+    """Do the network's first step: +1 where GAIN * pixel - 1 >= 0, that is scan >= 3 of 16."""
     return sign(x * GAIN - 1).flatten(1)
 
 

@@ -135,8 +135,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     here = Path(__file__).resolve().parent.parent
     parser.add_argument("-o", "--output", type=Path, default=here / "bnnhw" / "data")
-    parser.add_argument("--hidden", type=int, nargs="+", default=[256, 256])
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--hidden", type=int, nargs="+", default=[256, 128])
+    parser.add_argument("--epochs", type=int, default=36)
     parser.add_argument("--teacher-epochs", type=int, default=40)
     parser.add_argument("--tries", type=int, default=1, help="seeds to choose from")
     parser.add_argument("--seed", type=int, default=2026)
