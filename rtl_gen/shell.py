@@ -78,7 +78,7 @@ class _Shell(wiring.Component):
                         name,
                         "input" if into else "output",
                         padded,
-                        f"{item.name}: {what}, {width} bits",
+                        f"{item.name}: {what}, {width} bit{'s' if width > 1 else ''}",
                         item.name,
                         what,
                     )
