@@ -118,7 +118,9 @@ def make_array(
                 "Thresholds were given, but no stored weights.",
                 "Give weights too, or compare the counts outside of the array.",
             )
-        return _streamed(pe, simd, _integer("folds", folds or 1, _FOLDS_CAP), style, target)
+        return _streamed(
+            pe, simd, _integer("folds", 1 if folds is None else folds, _FOLDS_CAP), style, target
+        )
     matrix = to_bits(weights, "the array")
     rows, columns = matrix.shape
     _integer("PE", pe, rows, f" (the weights' {rows} rows)")
