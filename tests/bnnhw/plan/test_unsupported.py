@@ -1,0 +1,127 @@
+"""Networks, foldings and names that a plan refuses, by the name of the node."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from bnnhw.errors import UsageError
+from bnnhw.fold import Folding, LayerFold, serial
+from bnnhw.graph import (
+    Argmax,
+    Dense,
+    Edge,
+    Flatten,
+    Graph,
+    Grid,
+    Input,
+    Node,
+    Threshold,
+)
+from bnnhw.plan import make_plan
+
+MakeNetwork = Callable[[Sequence[int]], Graph]
+
+
+@dataclass(frozen=True, eq=False)
+class Foreign(Node):
+    """A node that has no hardware."""
+
+    def edge(self, *edges: Edge) -> Edge:
+        return edges[0]
+
+
+DENSE = Dense("fc", ("x",), np.ones((3, 4), np.uint8))
+ARGMAX = Argmax("top", ("fc",), np.zeros(3, int))
+IMAGE = Input("x", (), (4,))
+
+
+def sign(name: str, source: str, channels: int, count: int = 1) -> Threshold:
+    grid = Grid(-1, 2, 2) if count == 1 else Grid(0, 1, count + 1)
+    return Threshold(
+        name, (source,), np.zeros((channels, count), int), np.ones(channels, int), grid
+    )
+
+
+@pytest.mark.parametrize(
+    ("nodes", "outputs", "why"),
+    [
+        (
+            (Input("x", (), (4,), Grid(0, 1, 256)), DENSE, ARGMAX),
+            ("fc",),
+            r"'x' carries \{0, 1, …, 255\} instead of ±1",
+        ),
+        (
+            (Input("x", (), (4,), Grid(0, 1, 2)), DENSE, ARGMAX),
+            ("fc",),
+            r"'x' carries \{0, 1\} instead of ±1",
+        ),
+        (
+            (IMAGE, Argmax("top", ("x",), np.zeros(4, int))),
+            ("x",),
+            r"'x' is followed by no dense layer",
+        ),
+        ((IMAGE, DENSE), ("fc",), r"'fc' ends the network; an Argmax must"),
+        (
+            (IMAGE, sign("s", "x", 4), Dense("fc", ("s",), DENSE.weight), ARGMAX),
+            ("fc",),
+            r"'s' is a threshold that does not follow a dense layer",
+        ),
+        (
+            (IMAGE, DENSE, Foreign("odd", ("fc",)), Argmax("top", ("odd",), np.zeros(3, int))),
+            ("odd",),
+            r"'odd' is a Foreign",
+        ),
+        (
+            (IMAGE, DENSE, Dense("fc2", ("x",), DENSE.weight), ARGMAX),
+            ("fc",),
+            r"'fc2' reads 'x', which is not the node before it",
+        ),
+        (
+            (IMAGE, DENSE, Dense("fc2", ("fc",), np.ones((3, 3), int)), ARGMAX),
+            ("fc",),
+            r"'fc2' reads \{-4, -2, …, 4\} instead of ±1",
+        ),
+        (
+            (IMAGE, DENSE, sign("s", "fc", 3, 3), Argmax("top", ("s",), np.zeros(3, int))),
+            ("s",),
+            r"'s' has more than one threshold a channel",
+        ),
+        (
+            (IMAGE, DENSE, sign("s", "fc", 3), Argmax("top", ("s",), np.zeros(3, int))),
+            ("fc",),
+            r"'top' does not read the logits",
+        ),
+    ],
+)
+def test_unsupported(nodes: tuple[Node, ...], outputs: tuple[str, ...], why: str) -> None:
+    graph = Graph("net", nodes, outputs)
+    with pytest.raises(
+        UsageError,
+        match=rf"^Network 'net': node {why}\.\nHardware exists for chains of fully connected "
+        r"layers with 1-bit weights and 1-bit activations\.$",
+    ):
+        make_plan(graph, serial(graph))
+
+
+def test_pictures_are_flattened_in_passing() -> None:
+    nodes = (
+        Input("x", (), (1, 2, 2)),
+        Flatten("flat", ("x",)),
+        Dense("fc", ("flat",), DENSE.weight),
+    )
+    graph = Graph("net", (*nodes, ARGMAX), ("fc",))
+    plan = make_plan(graph, Folding({"fc": LayerFold(1, 2)}, 1))
+    assert [block.name for block in plan.blocks] == ["guard", "flat_lanes", "fc", "top"]
+
+
+def test_folding_that_does_not_suit_wrong(network: MakeNetwork) -> None:
+    with pytest.raises(UsageError, match=r"^The folding says nothing of layer 'fc1'\.\n"):
+        make_plan(network([4, 2]), Folding({}))
+
+
+def test_name_wrong(network: MakeNetwork) -> None:
+    graph = network([4, 2])
+    with pytest.raises(UsageError, match=r"^The module name 'a; b' is not usable in Verilog "):
+        make_plan(graph, serial(graph), name="a; b")
