@@ -12,9 +12,11 @@ import numpy.typing as npt
 from ..errors import ToolMissing, UsageError
 from ..files import read_capped
 from ..names import printable
+from .wire import Damaged, count_fields
 
 __all__ = ["FLOAT", "OnnxFile", "OnnxNode", "read_onnx"]
 
+_FIELDS_CAP = 1 << 19
 _NODES_CAP = 10_000
 _TENSORS_CAP = 50_000
 _ELEMENTS_CAP = 1 << 26
@@ -118,6 +120,11 @@ def read_onnx(path: Path) -> OnnxFile:
             "Reading .onnx files needs the Python package 'onnx'.", 'pip install "bnnhw[onnx]"'
         ) from error
     reader = _Reader(path)
+    try:
+        if count_fields(data, onnx.ModelProto.DESCRIPTOR, _FIELDS_CAP) > _FIELDS_CAP:
+            reader.fail(f"it has more than {_FIELDS_CAP} fields, so it is no network or a trap")
+    except Damaged:
+        reader.fail("it is no ONNX file, or a damaged one")
     try:
         model = onnx.ModelProto.FromString(data)
     except Exception:
@@ -240,7 +247,7 @@ class _Reader:
         if (len(raw), len(values)) not in ((count * dtype.itemsize, 0), (0, count)):
             self.fail(f"{what} has the shape {dims} but holds other data")
         try:
-            array = np.frombuffer(raw, dtype) if raw else np.array(list(values), dtype)
+            array = np.frombuffer(raw, dtype) if raw else np.fromiter(values, dtype, count)
         except OverflowError:
             self.fail(f"{what} holds values that do not fit its data type")
         if dtype.kind == "f" and not np.isfinite(array).all():

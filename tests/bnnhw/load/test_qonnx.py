@@ -252,3 +252,13 @@ def test_weights_from_constants(new_onnx: Any, save: Save) -> None:
     graph = load_model(save(o.model(x)))
     assert graph.readout is not None
     assert graph.readout.scale == (2**0.5, 2**0.5)
+
+
+def test_flat_input_optional_inputs_and_listed_constants(new_onnx: Any, save: Save) -> None:
+    o = new_onnx((1, 6))
+    x = sign_of(o, o.add("Sub", "x", o.add("Constant", value_floats=[0.5])))
+    x = o.add("Gemm", x, o.const(WEIGHT), "", transB=1)
+    graph = load_model(save(o.model(x)))
+    assert [node.name for node in graph.nodes] == ["image", "fc1", "argmax"]
+    assert graph.input.shape == (6,)
+    assert lut_of(graph) == BITS.tolist()
