@@ -11,7 +11,7 @@ from bnnhw.plan import Plan, manifest
 from .accelerator import Accelerator
 from .verilog import emit
 
-__all__ = ["folding_toml", "network_files", "network_verilog"]
+__all__ = ["file_names", "folding_toml", "network_files", "network_verilog"]
 
 
 def _header(plan: Plan) -> Mapping[str, str]:
@@ -40,6 +40,11 @@ def folding_toml(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
+def file_names(plan: Plan) -> tuple[str, str, str]:
+    """Name the files of `network_files`: Verilog, manifest and folding."""
+    return f"{plan.name}.v", f"{plan.name}.json", f"{plan.name}.folding.toml"
+
+
 def network_files(plan: Plan, naming: str = "plain", **extra: Any) -> dict[str, str]:
     """Give Verilog, manifest and folding by file name.
 
@@ -53,8 +58,6 @@ def network_files(plan: Plan, naming: str = "plain", **extra: Any) -> dict[str, 
     """
     verilog, ports = network_verilog(plan, naming)
     description = manifest(plan) | {"naming": naming, "ports": [asdict(port) for port in ports]}
-    return {
-        f"{plan.name}.v": verilog,
-        f"{plan.name}.json": json.dumps(description | extra, indent=1, ensure_ascii=False) + "\n",
-        f"{plan.name}.folding.toml": folding_toml(plan),
-    }
+    description_text = json.dumps(description | extra, indent=1, ensure_ascii=False) + "\n"
+    contents = (verilog, description_text, folding_toml(plan))
+    return dict(zip(file_names(plan), contents, strict=True))

@@ -1,5 +1,6 @@
 """What a simulated accelerator put on its edges, held against the golden model and a reference."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from bnnhw.plan import ArgmaxPlan, Block, MvtuPlan, Plan
 
 from .compiled import Recording, word_bits
 
-__all__ = ["Difference", "Tally", "compare", "compare_reference", "decode"]
+__all__ = ["Difference", "Tally", "check_reference", "compare", "compare_reference", "decode"]
 
 _Ints = npt.NDArray[np.int64]
 
@@ -46,32 +47,40 @@ class Tally:
     compared : int
         Values that were compared; a run that compared nothing has failed.
     differences : list of Difference
+        The first one of each edge, with the number of all.
+    first : int
+        Number of the image that the arrays to come start with.
     """
 
     compared: int = 0
     differences: list[Difference] = field(default_factory=list)
+    first: int = 0
 
     @property
     def mismatches(self) -> int:
         """Number of values that differ."""
         return sum(difference.count for difference in self.differences)
 
+    def add(self, where: str, what: str, count: int) -> None:
+        """Note differences on an edge; the first that is noted there describes them."""
+        for k, old in enumerate(self.differences):
+            if old.where == where:
+                self.differences[k] = Difference(where, old.what, old.count + count)
+                return
+        self.differences.append(Difference(where, what, count))
+
     def check(self, where: str, expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> None:
         """Compare two arrays, images first."""
         if expected.shape != found.shape:
-            self.differences.append(
-                Difference(where, f"expected the shape {expected.shape}, found {found.shape}", 1)
-            )
+            self.add(where, f"expected the shape {expected.shape}, found {found.shape}", 1)
             return
         self.compared += expected.size
         wrong = np.argwhere(expected != found)
         if len(wrong):
             image, *element = (int(k) for k in wrong[0])
-            place = f"image {image}, element {', '.join(map(str, element)) or 0}"
+            place = f"image {image + self.first}, element {', '.join(map(str, element)) or 0}"
             told, seen = expected[tuple(wrong[0])], found[tuple(wrong[0])]
-            self.differences.append(
-                Difference(where, f"{place}: expected {told}, found {seen}", len(wrong))
-            )
+            self.add(where, f"{place}: expected {told}, found {seen}", len(wrong))
 
 
 def _bits(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
@@ -95,9 +104,8 @@ def decode(
     """
     count = block.words_out
     if len(words) != frames * count:
-        tally.differences.append(
-            Difference(block.name, f"expected {frames * count} words, found {len(words)}", 1)
-        )
+        odd = abs(len(words) - frames * count)
+        tally.add(block.name, f"expected {frames * count} words, found {len(words)}", odd)
         padded = np.zeros((frames * count, words.shape[1]), np.uint64)
         padded[: len(words)] = words[: len(padded)]
         words = padded
@@ -163,6 +171,67 @@ def compare(
     return values, classes
 
 
+def _taps(graph: Graph) -> dict[str, str]:
+    """Node of each tap: the layers are counted without input, flattening and argmax."""
+    layers = [node for node in graph.nodes if not isinstance(node, (Input, Flatten, Argmax))]
+    return {
+        f"tap{number:02}_{'acc' if isinstance(node, Dense) else 'act'}": node.name
+        for number, node in enumerate(layers)
+    }
+
+
+def check_reference(graph: Graph, reference: Mapping[str, npt.NDArray[Any]], frames: int) -> None:
+    """Make sure that a reference belongs to a graph and to so many images, before any work.
+
+    Parameters
+    ----------
+    graph : Graph
+    reference : mapping of str to array
+        ``logits`` (n, classes), ``pred`` (n,) and, for the first images, ``tapNN_acc`` and
+        ``tapNN_act`` in the order of the layers; other arrays are not looked at.
+    frames : int
+
+    Raises
+    ------
+    UsageError
+        If it has neither ``logits`` nor ``pred``, or one of its arrays has a wrong kind or shape.
+    """
+    if not {"logits", "pred"} & set(reference):
+        raise UsageError(
+            "The reference has neither 'logits' nor 'pred'.",
+            "Give an .npz with the arrays 'logits' (n, classes), 'pred' (n), or both.",
+        )
+    taps = _taps(graph)
+    for name, array in reference.items():
+        if name in ("logits", "pred"):
+            size = graph.edges[graph.logits].size if name == "logits" else 1
+        elif re.fullmatch(r"tap[0-9]+_(acc|act)", name):
+            if name not in taps:
+                raise UsageError(
+                    f"The reference has '{name}', but '{graph.name}' has no such layer.",
+                    f"Its taps are {', '.join(taps)}.",
+                )
+            size = graph.edges[taps[name]].size
+        else:
+            continue
+        _check_array(name, array, size, frames)
+
+
+def _check_array(name: str, array: npt.NDArray[Any], size: int, frames: int) -> None:
+    wanted = f"'{name}' with {size} numbers for each image" if size > 1 else f"one '{name}' each"
+    numbers = array.dtype.kind in "iuf"
+    if not numbers or not array.ndim or array[:1].size not in (0, size) or not len(array):
+        raise UsageError(
+            f"The reference has '{name}' of type {array.dtype} and shape {array.shape}.",
+            f"Give {wanted}, images first.",
+        )
+    if not name.startswith("tap") and len(array) < frames:
+        raise UsageError(
+            f"The reference has '{name}' for {len(array)} images; {frames} are simulated.",
+            f"Give a reference for every image, or --limit {len(array)}.",
+        )
+
+
 def compare_reference(
     graph: Graph,
     reference: Mapping[str, npt.NDArray[Any]],
@@ -179,35 +248,14 @@ def compare_reference(
     Parameters
     ----------
     reference : mapping of str to array
-        ``logits`` (n, classes), ``pred`` (n,) and, for the first images, ``tapNN_acc`` and
-        ``tapNN_act`` in the order of the layers.
-
-    Raises
-    ------
-    UsageError
-        If the reference holds none of them, or fewer images than were simulated.
+        What `check_reference` has let pass, from the first of these images on.
     """
     frames = len(classes)
-    told = [name for name in ("logits", "pred") if name in reference]
-    if not told or any(len(reference[name]) < frames for name in told):
-        raise UsageError(
-            f"The reference has {[f'{n}: {len(reference[n])}' for n in told]} for {frames} images.",
-            "Give an .npz with 'logits' and 'pred' for every image, or use --limit.",
-        )
-    if "logits" in reference:
-        tally.check("reference.logits", reference["logits"][:frames], values[graph.logits])
-    if "pred" in reference:
-        tally.check("reference.pred", reference["pred"][:frames].astype(np.int64), classes)
-    layers = [node for node in graph.nodes if not isinstance(node, (Input, Flatten, Argmax))]
-    for number, node in enumerate(layers):
-        kind = "acc" if isinstance(node, Dense) else "act"
-        tap = reference.get(f"tap{number:02}_{kind}")
-        if tap is None or not len(tap):
-            continue
-        seen = values[node.name] if node.name in values else golden[node.name]
-        count = min(len(tap), frames)
-        tally.check(
-            f"reference.tap{number:02}_{kind}",
-            tap[:count].reshape(count, -1).astype(np.int64),
-            np.asarray(seen)[:count].reshape(count, -1),
-        )
+    found = {"logits": values[graph.logits], "pred": classes}
+    for name, node in _taps(graph).items():
+        found[name] = values[node] if node in values else golden[node]
+    for name, array in found.items():
+        count = min(len(reference.get(name, ())), frames)
+        if count:
+            told = reference[name][:count].reshape(count, -1)
+            tally.check(f"reference.{name}", told, array[:count].reshape(count, -1))

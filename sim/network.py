@@ -13,7 +13,7 @@ from bnnhw.errors import UsageError
 from bnnhw.graph import Graph
 from bnnhw.plan import Plan
 
-from .compare import Difference, Tally, compare, compare_reference
+from .compare import Difference, Tally, check_reference, compare, compare_reference
 from .compiled import Recording, compile_accelerator
 
 __all__ = ["SIMULATORS", "Report", "simulate"]
@@ -106,7 +106,7 @@ def simulate(
     labels : array of int or None
         For the accuracy.
     reference : mapping or None
-        See `sim.compare.compare_reference`.
+        See `sim.compare.check_reference`.
     simulator : str
         One of `SIMULATORS`.
     stall_in, stall_out : int
@@ -118,17 +118,19 @@ def simulate(
     Raises
     ------
     UsageError
-        If the simulator is unknown.
+        If the simulator is unknown, or the reference does not belong here.
     ToolMissing, ToolFailed, CheckFailed
         As the simulator's runner says.
     """
     tell = progress or (lambda what, done, total: None)
+    if reference is not None:
+        check_reference(plan.graph, reference, len(images))
     codes = _codes(plan.graph, images)
     options: dict[str, Any] = {"stall_in": stall_in, "stall_out": stall_out, "seed": seed}
     options["progress"] = lambda done: tell("simulating", done, len(images))
     recording, seconds = _record(plan, verilog, codes, simulator, options, tell)
     tally = Tally()
-    values, classes = _compare(plan, recording, images, reference, tally, tell)
+    classes = _compare(plan, recording, images, reference, tally, tell)
     periods = np.diff(recording.ends)
     per_image = float(np.median(periods)) if len(periods) else float(recording.ends[0] + 1)
     return Report(
@@ -184,49 +186,31 @@ def _compare(
     reference: Mapping[str, npt.NDArray[Any]] | None,
     tally: Tally,
     tell: Progress,
-) -> tuple[dict[str, npt.NDArray[np.int64]], npt.NDArray[np.int64]]:
+) -> npt.NDArray[np.int64]:
     """Compare batch by batch: the golden trace of thousands of images would fill the memory."""
-    kept: dict[str, list[npt.NDArray[np.int64]]] = {}
     answers = []
     for start in range(0, len(images), _BATCH):
         tell("comparing with the golden model", start, len(images))
         batch = images[start : start + _BATCH]
         trace = golden.run(plan.graph, batch, trace=True)
-        part = Recording(
-            {
-                block.name: _part(recording.words[block.name], block.words_out, start, len(batch),
-                                  final=start + len(batch) == len(images))
-                for block in plan.blocks
-            },
-            recording.ends[start : start + len(batch)],
-            recording.clocks,
-        )  # fmt: skip
-        here = Tally()
-        values, classes = compare(plan, part, trace.edges, here)
+        part = _part(plan, recording, start, len(batch))
+        tally.first = start
+        values, classes = compare(plan, part, trace.edges, tally)
         if reference is not None:
             rest = {key: array[start:] for key, array in reference.items() if array.ndim}
-            compare_reference(plan.graph, rest, values, classes, trace.edges, here)
-        _merge(tally, here, start)
+            compare_reference(plan.graph, rest, values, classes, trace.edges, tally)
         answers.append(classes)
-        kept.setdefault(plan.graph.logits, []).append(values[plan.graph.logits])
-    return {name: np.concatenate(parts) for name, parts in kept.items()}, np.concatenate(answers)
+    return np.concatenate(answers)
 
 
-def _part(
-    words: npt.NDArray[np.uint64], count: int, start: int, frames: int, *, final: bool
-) -> npt.NDArray[np.uint64]:
+def _part(plan: Plan, recording: Recording, start: int, frames: int) -> Recording:
+    stop = start + frames
     # The last batch takes whatever is left, so that surplus words are seen.
-    return words[start * count : None if final else (start + frames) * count]
-
-
-def _merge(tally: Tally, batch: Tally, start: int) -> None:
-    tally.compared += batch.compared
-    seen = {difference.where: k for k, difference in enumerate(tally.differences)}
-    for difference in batch.differences:
-        if difference.where in seen:
-            k = seen[difference.where]
-            old = tally.differences[k]
-            tally.differences[k] = Difference(old.where, old.what, old.count + difference.count)
-        else:
-            what = f"{difference.what} (counted from image {start})" if start else difference.what
-            tally.differences.append(Difference(difference.where, what, difference.count))
+    final = stop == len(recording.ends)
+    words = {
+        block.name: recording.words[block.name][
+            start * block.words_out : None if final else stop * block.words_out
+        ]
+        for block in plan.blocks
+    }
+    return Recording(words, recording.ends[start:stop], recording.clocks)

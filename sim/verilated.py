@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bnnhw.errors import ToolMissing
+from bnnhw.errors import ToolMissing, UsageError
 from rtl_gen.tools import find_program, run_tool, verilator
 
 __all__ = ["cache_folder", "compile_program"]
@@ -17,6 +17,7 @@ _FLAGS = (
     *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing"),
     *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
 )
+_CXX_FLAGS = ("-std=gnu++17", "-O2", "-w")
 
 
 def cache_folder() -> Path:
@@ -56,6 +57,8 @@ def compile_program(
         If Verilator or a C++ compiler is missing.
     ToolFailed
         If one of them refuses its input.
+    UsageError
+        If nothing can be kept in the cache folder.
     """
     tell = progress or (lambda what: None)
     tool = verilator()
@@ -67,14 +70,14 @@ def compile_program(
         )
     files = {"top.v": verilog, "public.vlt": "`verilator_config\n" + public, **headers}
     files["harness.cpp"] = harness.read_text()
-    state = "\0".join((*files, *files.values(), top, tool.version, str(compiler)))
+    flags = (*_FLAGS, *_CXX_FLAGS)
+    state = "\0".join((*files, *files.values(), top, tool.version, str(compiler), *flags))
     folder = cache_folder() / hashlib.sha256(state.encode()).hexdigest()[:32]
     program = folder / "simulator"
     if program.exists():
         return program
-    folder.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **tool.env}
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch_name:
+    with _scratch(folder.parent) as scratch_name:
         scratch = Path(scratch_name)
         for name, text in files.items():
             (scratch / name).write_text(text)
@@ -93,6 +96,17 @@ def compile_program(
     return program
 
 
+def _scratch(cache: Path) -> "tempfile.TemporaryDirectory[str]":
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=cache)
+    except OSError as error:
+        raise UsageError(
+            f"Compiled simulators cannot be kept in '{cache}': {error.strerror}.",
+            "Set XDG_CACHE_HOME to a folder that can be written.",
+        ) from error
+
+
 def _include_folder(
     root: Path | None, scratch: Path, binary: Path, environment: dict[str, str]
 ) -> Path:
@@ -107,7 +121,7 @@ def _build(scratch: Path, compiler: Path, include: Path) -> None:
     sources = [*sorted((scratch / "obj").glob("*.cpp")), scratch / "harness.cpp"]
     sources += [include / "verilated.cpp", include / "verilated_threads.cpp"]
     folders = [scratch / "obj", scratch, include, include / "vltstd"]
-    flags = ["-std=gnu++17", "-O2", "-w", *(word for path in folders for word in ("-I", path))]
+    flags = [*_CXX_FLAGS, *(word for path in folders for word in ("-I", path))]
 
     def compile_one(source: Path) -> Path:
         target = scratch / f"{source.stem}.o"

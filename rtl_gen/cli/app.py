@@ -10,6 +10,7 @@ from bnnhw import __version__
 from bnnhw.errors import BnnhwError
 
 from . import board, demo, doctor, generate, info, run, simulate
+from .show import Reported
 
 __all__ = ["app", "main"]
 
@@ -54,9 +55,9 @@ def _root(
     pass
 
 
-def _complain(what: str, todo: str, code: int) -> int:
+def _complain(what: str, todo: str, code: int, *, document: bool = True) -> int:
     print(f"bnnhw: {what}\n{todo}", file=sys.stderr)
-    if "--json" in sys.argv[1:]:
+    if document and "--json" in sys.argv[1:]:
         print(json.dumps({"error": {"what": what, "todo": todo, "exit_code": code}}))
     return code
 
@@ -77,33 +78,36 @@ def main() -> None:
         outcome = app(standalone_mode=False)
         code = outcome if isinstance(outcome, int) else 0
     except BnnhwError as error:
-        code = _complain(error.what, error.todo, error.exit_code)
+        told = isinstance(error, Reported)
+        code = _complain(error.what, error.todo, error.exit_code, document=not told)
     except _ClickError as error:
         code = _usage(error)
     except (KeyboardInterrupt, typer.Abort):
         print("\nbnnhw: stopped by the user.", file=sys.stderr)
         code = _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has had enough, such as `head`.
-        sys.stderr.close()
+    except SystemExit:
+        # Typer's way out when whoever read our output has had enough, such as `head`.
         code = 0
-    except ModuleNotFoundError as error:
-        code = _missing(error)
-    except Exception:
-        import traceback
-
-        traceback.print_exc()
-        code = _complain(
-            "This is a defect of bnnhw.", "Please report it with the lines above.", _DEFECT
-        )
+    except Exception as error:
+        code = _missing(error) or _defect()
     sys.exit(code)
 
 
-def _missing(error: ModuleNotFoundError) -> int:
+def _defect() -> int:
+    import traceback
+
+    traceback.print_exc()
+    return _complain(
+        "This is a defect of bnnhw.", "Please report it with the lines above.", _DEFECT
+    )
+
+
+def _missing(error: Exception) -> int | None:
     extras = {"amaranth": "hw", "onnx": "onnx", "cocotb": "sim", "amaranth_boards": "boards"}
-    package = (error.name or "").partition(".")[0]
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    package = (name or "").partition(".")[0]
     if package not in extras:
-        raise error
+        return None
     return _complain(
         f"This command needs the Python package '{package}', which is not installed.",
         f'Install it: pip install "bnnhw[{extras[package]}]", or "bnnhw[all]" for everything.',

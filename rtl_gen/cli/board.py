@@ -1,6 +1,7 @@
 """`bnnhw build`, `bnnhw flash` and `bnnhw boards`."""
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +11,10 @@ import typer
 from bnnhw.errors import UsageError
 from bnnhw.target import Board
 
-from .options import ClockMHz, FoldingFile, Fps, Json, Model, Name, OutDir, Planned, make
+from .options import ClockMHz, FoldingFile, Fps, Json, Model, Name, OutDir, Planned, Seed, make
 from .show import Tell, emit_json, pairs, progress, say, table
 
-__all__ = ["boards", "build", "build_network", "flash"]
+__all__ = ["boards", "build", "build_network", "flash", "flash_line"]
 
 _Board = Annotated[str, typer.Option("--board", "-b", help="A board's name or its file.")]
 
@@ -27,11 +28,12 @@ def build_network(planned: Planned, out: Path, seed: int, tell: Tell) -> tuple[A
     files : list of Path
     """
     from rtl_gen.build.flow import build_bitstream
-    from rtl_gen.network import network_files
-    from rtl_gen.output import publish
+    from rtl_gen.network import file_names, network_files
+    from rtl_gen.output import check_output, publish
     from rtl_gen.system import LinkedAccelerator
 
     plan, board = planned.plan, planned.board
+    check_output(file_names(plan), out, keep=planned.inputs)
     link = {"baud": board.link.baud, "clock_hz": board.clock.sync_hz, "credits": None}
     core = LinkedAccelerator(plan, clock_hz=board.clock.sync_hz, baud=board.link.baud)
     tell("writing Verilog", 0, 0)
@@ -51,7 +53,7 @@ def build(
     clock: ClockMHz = None,
     folding: FoldingFile = None,
     name: Name = None,
-    seed: Annotated[int, typer.Option(help="Of the placer.")] = 1,
+    seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
     """Build the bitstream of a network behind a serial link, with a report."""
@@ -63,7 +65,14 @@ def build(
                    "files": [str(path) for path in files]})  # fmt: skip
         return
     pairs(f"{report.name} on {planned.board.title}", report.lines())
-    say(f"Next: bnnhw flash {files[0]} --board {board}")
+    say(f"Next: {flash_line(files[0], board, planned.board)}")
+
+
+def flash_line(bitstream: Path, given: str, board: Board) -> str:
+    """Write the command that loads a bitstream, as a shell takes it."""
+    volatile = any(programmer.sram for programmer in board.programmers)
+    words = ["bnnhw", "flash", str(bitstream), "--board", given]
+    return shlex.join(words if volatile else [*words, "--flash"])
 
 
 def flash(
@@ -79,15 +88,13 @@ def flash(
 ) -> None:
     """Load a bitstream into a board with the right programmer."""
     from rtl_gen.build.boards import load_board
-    from rtl_gen.flash import plan_flash, run_flash
+    from rtl_gen.flash import run_flash
 
     target = load_board(board)
-    command = plan_flash(target, bitstream, flash=persistent)
-    if not as_json:
-        import shlex
-
-        say(shlex.join(command))
-    run_flash(target, bitstream, flash=persistent, dry_run=dry_run)
+    command = run_flash(
+        target, bitstream, flash=persistent, dry_run=dry_run,
+        say=(lambda line: None) if as_json else say,
+    )  # fmt: skip
     if as_json:
         emit_json({"command": command, "board": target.name, "done": not dry_run})
     elif not dry_run:

@@ -10,9 +10,9 @@ from bnnhw.errors import CheckFailed
 from bnnhw.files import read_npz
 from bnnhw.images import load_images
 
-from .board import build_network
+from .board import build_network, flash_line
 from .options import Json, make
-from .show import emit_json, pairs, progress, say
+from .show import Reported, emit_json, pairs, progress, say
 
 __all__ = ["demo"]
 
@@ -45,7 +45,7 @@ def demo(
         )
     _summary(planned, simulated, report, files, as_json)
     if not simulated.passed:
-        raise CheckFailed(
+        raise (Reported if as_json else CheckFailed)(
             f"The Verilog differs from the golden model in {simulated.mismatches} values.",
             "This is a defect of bnnhw; please report it.",
         )
@@ -74,4 +74,4 @@ def _summary(planned: Any, simulated: Any, report: Any, files: list[Path], as_js
             ("files", ", ".join(str(path) for path in files)),
         ],
     )  # fmt: skip
-    say(f"A board at hand?  bnnhw flash {files[0]} --board {planned.board.name} --flash")
+    say(f"A board at hand?  {flash_line(files[0], planned.board.name, planned.board)}")

@@ -27,14 +27,15 @@ def network(
 ) -> None:
     """Write the Verilog of a whole network, its manifest and its folding."""
     from bnnhw.errors import UsageError
-    from rtl_gen.network import network_files
-    from rtl_gen.output import publish
+    from rtl_gen.network import file_names, network_files
+    from rtl_gen.output import check_output, publish
     from rtl_gen.shell import NAMINGS
 
     if naming not in NAMINGS:
         raise UsageError(f"There is no naming '{naming}'.", f"Choose one of {', '.join(NAMINGS)}.")
     planned = make(model, board=board, fps=fps, clock=clock, folding=folding, name=name)
     plan = planned.plan
+    check_output(file_names(plan), out, keep=planned.inputs)
     with progress(as_json) as tell:
         tell("writing Verilog (the first start of Yosys takes half a minute)", 0, 0)
         files = publish(network_files(plan, naming, board=planned.board.name), out)

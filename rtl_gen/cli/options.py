@@ -27,6 +27,7 @@ __all__ = [
     "Naming",
     "OutDir",
     "Planned",
+    "Seed",
     "make",
 ]
 
@@ -56,6 +57,10 @@ ImageFile = Annotated[
     Path, typer.Option("--images", help=".npz with images 'x' and, if known, labels 'y'.")
 ]
 Limit = Annotated[int | None, typer.Option("--limit", help="Take only the first images.")]
+# As many bits as the simulators' and the placers' own generators take.
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=(1 << 31) - 1, help="Of all random choices.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
@@ -67,13 +72,14 @@ class Planned:
     ----------
     plan : Plan
     board : Board
-    chosen : bool
-        Whether the user named the board; otherwise it is the smallest that the network fits.
+        The one that the user named; otherwise the smallest that the network fits.
+    inputs : tuple of Path
+        Files that were read.
     """
 
     plan: Plan
     board: Board
-    chosen: bool
+    inputs: tuple[Path, ...]
 
 
 def make(
@@ -100,7 +106,7 @@ def make(
         raise UsageError("--folding says what --fps and --clock ask for.", "Give one of them.")
     if clock and not fps:
         raise UsageError("--clock only matters together with --fps.", "Give --fps as well.")
-    if name:
+    if name is not None:
         checked(name, "name")
     graph = load_model(model)
     if board:
@@ -111,7 +117,8 @@ def make(
         target = _first_board(graph, None, None)[0]
     else:
         target, chosen = _first_board(graph, fps, clock)
-    return Planned(make_plan(graph, chosen, name=name), target, board is not None)
+    inputs = (model, folding) if folding else (model,)
+    return Planned(make_plan(graph, chosen, name=name), target, inputs)
 
 
 def _solve(graph: Graph, board: Board, fps: float | None, clock: float | None) -> Folding:

@@ -18,11 +18,17 @@ from rich.progress import (
 )
 from rich.table import Table
 
-__all__ = ["emit_json", "pairs", "progress", "say", "table"]
+from bnnhw.errors import CheckFailed
+
+__all__ = ["Reported", "emit_json", "pairs", "progress", "say", "table"]
 
 _WIDE = 160
 
 Tell = Callable[[str, int, int], None]
+
+
+class Reported(CheckFailed):
+    """A failed check whose JSON document, which says so, is on standard output already."""
 
 
 def emit_json(value: Any) -> None:
@@ -58,9 +64,14 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) ->
         )
     for row in rows:
         shown.add_row(
-            *(escape(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row)
+            *(escape(f"{cell:,}" if isinstance(cell, int) else _plain(str(cell))) for cell in row)
         )
     _console().print(shown)
+
+
+def _plain(text: str) -> str:
+    # What a file says of itself must not reach the terminal as control sequences.
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 @contextmanager

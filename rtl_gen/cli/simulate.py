@@ -18,13 +18,14 @@ from .options import (
     Json,
     Limit,
     Model,
+    Seed,
     make,
 )
-from .show import emit_json, pairs, progress, table
+from .show import Reported, emit_json, pairs, progress, table
 
 __all__ = ["show_report", "simulate"]
 
-_STALLS = range(96)
+_Stall = Annotated[int, typer.Option(min=0, max=95, help="Percent of the clocks that it waits.")]
 
 
 def simulate(
@@ -39,18 +40,15 @@ def simulate(
     fps: Fps = None,
     clock: ClockMHz = None,
     folding: FoldingFile = None,
-    stall_in: Annotated[int, typer.Option(help="Percent of clocks the source waits, 0 to 95.")] = 0,
-    stall_out: Annotated[int, typer.Option(help="Percent of clocks the sink waits, 0 to 95.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the stalls.")] = 1,
+    stall_in: _Stall = 0,
+    stall_out: _Stall = 0,
+    seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
     """Stream images through the generated Verilog and compare every edge with the golden model."""
     from rtl_gen import content
     from rtl_gen.network import network_verilog
 
-    for option, value in (("--stall-in", stall_in), ("--stall-out", stall_out)):
-        if value not in _STALLS:
-            raise UsageError(f"{option} {value} is no share of clocks.", "Give 0 to 95 percent.")
     bench = content.module("sim.network")
     if simulator not in bench.SIMULATORS:
         known = ", ".join(bench.SIMULATORS)
@@ -72,7 +70,7 @@ def simulate(
     if not report.passed:
         first = report.differences[0] if report.differences else None
         where = f"first at {first.where}: {first.what}" if first else "nothing was compared"
-        raise CheckFailed(
+        raise (Reported if as_json else CheckFailed)(
             f"{report.mismatches} of {report.compared} values differ; {where}.",
             "Check that model, folding and reference belong together; otherwise report the defect.",
         )
