@@ -24,7 +24,8 @@ def main() -> int:
     job = json.loads(Path("launch.json").read_text())
     here = Path.cwd()
     # The simulator's Python gets this process's path: the working folder in place of this file's.
-    sys.path[0] = str(here)
+    own = str(Path(__file__).resolve().parent)
+    sys.path[:] = [str(here), *(place for place in sys.path if place != own)]
     runner = get_runner(job["simulator"])
     try:
         runner.build(

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def plan() -> Plan:
     return planned(sensitive(), [(2, 2), (2, 3)])
 
 
-def changed(plan: Plan, number: int, **changes: object) -> Plan:
+def changed(plan: Plan, number: int, **changes: Any) -> Plan:
     """Give the same plan with another content of one unit's memories."""
     unit = plan.mvtus[number]
     blocks = tuple(
@@ -162,7 +163,7 @@ def drop_last(unit):
 
 def tamper(monkeypatch: pytest.MonkeyPatch, block: str, fault) -> None:
     """Put a unit with a fault on its ports in place of a good one."""
-    good = getattr(accelerator, block)
+    good: Any = getattr(accelerator, block)
 
     class Tampered(good):
         def elaborate(self, platform: object) -> Module:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from rtl_gen.tools.search import search_path
 
 DICE = np.random.default_rng(3)
 MATRIX = DICE.integers(0, 2, (5, 7))
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "streamed": {"pe": 3, "simd": 4, "folds": 2},
     "single": {"pe": 1, "simd": 1},
     "counts": {"pe": 2, "simd": 3, "weights": MATRIX},
@@ -50,8 +51,10 @@ def bench(file: Path, *options: str, env: dict[str, str] | None = None) -> tuple
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("naming", ["plain", "axis"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "naming"),
+    [*((kind, "plain") for kind in KINDS), ("streamed", "axis"), ("counts", "axis")],
+)
 def test_bench_passes_in_icarus(tmp_path: Path, kind: str, naming: str) -> None:
     status, output = bench(write(tmp_path / "out", kind, naming), "--seed", "5")
     assert status == 0, output
