@@ -91,12 +91,13 @@ def checked_images(
     """
     array = np.asarray(x)
     _check_kind(array, source)
-    size = int(np.prod(node.shape))
-    if array.ndim < 2 or (array.shape[1:] != node.shape and array.shape[1:] != (size,)):
-        shape = " × ".join(map(str, node.shape))
+    wanted = node.image_shape
+    size = int(np.prod(wanted))
+    if array.ndim < 2 or (array.shape[1:] != wanted and array.shape[1:] != (size,)):
+        shape = " × ".join(map(str, wanted))
         raise UsageError(
             f"{source} has images of shape {array.shape[1:]}; the network reads {shape}.",
-            f"Give an array of shape (n, {', '.join(map(str, node.shape))}) or (n, {size}).",
+            f"Give an array of shape (n, {', '.join(map(str, wanted))}) or (n, {size}).",
         )
     if not len(array):
         raise UsageError(f"{source} holds no image.", "Give at least one.")
@@ -109,7 +110,7 @@ def checked_images(
             f"Convert the images to integers from 0 to {top}.",
         )
     kind = np.uint8 if node.lut is not None else np.int64
-    return array.reshape(len(array), *node.shape).astype(kind, copy=False)
+    return array.reshape(len(array), *wanted).astype(kind, copy=False)
 
 
 def _check_kind(array: npt.NDArray[Any], source: str) -> None:

@@ -166,7 +166,8 @@ def compare(
         if index is not None:
             node = plan.graph.argmax
             assert isinstance(node, Argmax)
-            tally.check(f"{block.name}.index", _running_class(golden + node.offset), index)
+            scores = node.scale * golden + node.offset
+            tally.check(f"{block.name}.index", _running_class(scores), index)
             classes = index[:, -1]
     return values, classes
 

@@ -150,9 +150,8 @@ def simulate(
 
 
 def _codes(graph: Graph, images: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    flat = images.reshape(len(images), -1)
-    codes = flat if graph.input.lut is None else graph.input.lut[flat]
-    return np.asarray(codes, np.int64)
+    codes = graph.input.encode(images)
+    return codes.reshape(len(images), -1)
 
 
 def _record(
@@ -165,10 +164,12 @@ def _record(
 ) -> tuple[Recording, float]:
     if simulator == "verilator":
         program = compile_accelerator(plan, verilog, progress=lambda what: tell(what, 0, 0))
+        tell("simulating", 0, len(codes))
         start = time.monotonic()
         return program.run(codes, **options), time.monotonic() - start
     from .interpreted import record_icarus, record_pysim
 
+    tell("simulating", 0, len(codes))
     start = time.monotonic()
     if simulator == "icarus":
         return record_icarus(plan, verilog, codes, **options), time.monotonic() - start

@@ -28,7 +28,7 @@ def evaluate(graph: Graph, pixels: npt.NDArray[Any], kept: Collection[str]) -> d
 
 
 def _input(node: Input, pixels: npt.NDArray[Any]) -> _Codes:
-    return (pixels if node.lut is None else node.lut[pixels]).astype(np.int64)
+    return node.encode(pixels)
 
 
 def _flatten(node: Flatten, edge: Edge, codes: _Codes) -> _Codes:
@@ -87,7 +87,7 @@ def _threshold(node: Threshold, edge: Edge, codes: _Codes) -> _Codes:
 
 
 def _argmax(node: Argmax, edge: Edge, codes: _Codes) -> _Codes:
-    scores = edge.grid.step * codes + node.offset
+    scores = node.scale * edge.grid.step * codes + node.offset
     return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
 
 

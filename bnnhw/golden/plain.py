@@ -23,8 +23,7 @@ def evaluate(graph: Graph, pixels: npt.NDArray[Any], kept: Collection[str]) -> d
 
 
 def _input(node: Input, pixels: npt.NDArray[Any]) -> _Values:
-    codes = pixels if node.lut is None else node.lut[pixels]
-    return node.grid.low + node.grid.step * codes.astype(np.int64)
+    return node.grid.low + node.grid.step * node.encode(pixels)
 
 
 def _flatten(node: Flatten, x: _Values) -> _Values:
@@ -45,7 +44,7 @@ def _threshold(node: Threshold, x: _Values) -> _Values:
 
 
 def _argmax(node: Argmax, x: _Values) -> _Values:
-    return np.asarray(np.argmax(x + node.offset, axis=1), dtype=np.int64)
+    return np.asarray(np.argmax(node.scale * x + node.offset, axis=1), dtype=np.int64)
 
 
 _TABLE: dict[type[Node], Callable[..., _Values]] = {

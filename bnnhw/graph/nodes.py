@@ -73,8 +73,12 @@ class Input(Node):
         (channels, height, width) or (features,).
     grid : Grid
         Values that the first layer sees.
-    lut : array of 256 codes, or None
-        Code of each 8-bit pixel; None where codes are given directly.
+    lut : array of 256 codes, or of shape (channels, 256), or None
+        Code of each 8-bit pixel, for all channels or for each; None where codes are given
+        directly.
+    image_channels : int or None
+        Channels of the image where each channel has a table; as many, or 1: then every table makes
+        a channel out of the same pixels (thermometer code).
     """
 
     arity: ClassVar[int] = 0
@@ -82,6 +86,7 @@ class Input(Node):
     shape: tuple[int, ...] = ()
     grid: Grid = BIPOLAR
     lut: npt.NDArray[np.int64] | None = None
+    image_channels: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -95,9 +100,30 @@ class Input(Node):
             raise _bad(self, f"has {len(self.shape)} axes instead of 1 to 3")
         if self.lut is not None:
             lut = _frozen(self.lut, np.int64)
-            if lut.shape != (256,) or lut.min() < 0 or lut.max() >= self.grid.levels:
+            shapes = [(256,), (self.shape[0], 256)][: len(self.shape)]
+            if lut.shape not in shapes or lut.min() < 0 or lut.max() >= self.grid.levels:
                 raise _bad(self, f"needs a table of 256 codes below {self.grid.levels}")
             object.__setattr__(self, "lut", lut)
+        many = self.lut is not None and self.lut.ndim == 2
+        if many != (self.image_channels is not None) or self.image_channels not in (
+            *(None, 1),
+            self.shape[0],
+        ):
+            raise _bad(self, f"has tables for an image of {self.image_channels} channels")
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of an image, before its pixels become codes."""
+        return self.shape if self.image_channels is None else (self.image_channels, *self.shape[1:])
+
+    def encode(self, pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+        """Give the codes of images: shape (n, *image_shape) → (n, *shape)."""
+        if self.lut is None:
+            return pixels.astype(np.int64)
+        if self.lut.ndim == 1:
+            return self.lut[pixels.astype(np.intp)]
+        channel = np.arange(self.shape[0]).reshape(-1, *(1,) * (len(self.shape) - 1))
+        return self.lut[channel, pixels.astype(np.intp)]
 
     def edge(self, *edges: Edge) -> Edge:
         """Give shape and grid as declared."""
@@ -207,14 +233,17 @@ class Threshold(Node):
 
 @dataclass(frozen=True, eq=False)
 class Argmax(Node):
-    """Index of the largest ``value + offset``; the first of equals wins.
+    """Index of the largest ``scale * value + offset``; the first of equals wins.
 
     Parameters
     ----------
     offset : array of int, shape (classes,)
+    scale : int
+        At least 1; above 1 where offsets stand for fractions of a logit.
     """
 
     offset: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    scale: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -224,6 +253,9 @@ class Argmax(Node):
                 self, f"needs one integer offset for each class, not {offset.dtype} {offset.shape}"
             )
         object.__setattr__(self, "offset", _frozen(offset, np.int64))
+        object.__setattr__(self, "scale", index(self.scale))
+        if not 1 <= self.scale <= _CAP:
+            raise _bad(self, f"needs a scale of at least 1, not {self.scale}")
 
     def edge(self, *edges: Edge) -> Edge:
         """Give one class index."""

@@ -107,6 +107,7 @@ def load_graph(path: Path) -> Graph:
             readout,
             {str(k): str(v) for k, v in head["meta"].items()},
         )
+        told = head["digest"]
     except (
         KeyError,
         TypeError,
@@ -118,7 +119,7 @@ def load_graph(path: Path) -> Graph:
         raise UsageError(
             f"'{path}' is no graph of bnnhw: {type(error).__name__}: {error}.", todo
         ) from error
-    if graph.digest != head["digest"]:
+    if graph.digest != told:
         raise UsageError(f"'{path}' was changed after it was saved: its digest differs.", todo)
     return graph
 

@@ -64,7 +64,13 @@ class Packing:
             lut = None if source["lut"] is None else np.array(source["lut"], np.int64)
             packing = cls(
                 identity=bytes.fromhex(manifest["identity"]),
-                node=Input(name="image", shape=shape, grid=Grid(0, 1, levels), lut=lut),
+                node=Input(
+                    name="image",
+                    shape=shape,
+                    grid=Grid(0, 1, levels),
+                    lut=lut,
+                    image_channels=source.get("image_channels"),
+                ),
                 bits=bits,
                 low=int(sink["low"]),
                 step=int(sink["step"]),
@@ -101,7 +107,7 @@ class Packing:
             If the images do not suit the design.
         """
         array = checked_images(images, self.node)
-        codes = array if self.node.lut is None else self.node.lut[array]
+        codes = self.node.encode(array)
         return [row.tobytes() for row in pack_bytes(codes.reshape(len(codes), -1), self.bits)]
 
     def unpack(self, answers: list[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

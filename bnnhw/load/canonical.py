@@ -95,14 +95,14 @@ class _Reader:
         source = self._chain.flat(self._input())
         for number, layer in enumerate(layers):
             source = self._layer(number, layer, source, last=number == len(layers) - 1)
-        offset, scores = self._final(source)
+        decision, scores = self._final(source)
         unused = sorted(set(self._arrays) - self._used)
         if unused:
             self._fail(f"nothing is known about its array '{printable(unused[0])}'")
         meta = {key: json.dumps(self._meta[key]) for key in _META if key in self._meta}
         own = self._meta.get("name")
         found = name or graph_name(own if isinstance(own, str) else None, self._path.stem)
-        return self._chain.graph(found, source, offset, scores, {"format": "npz", **meta})
+        return self._chain.graph(found, source, decision, scores, {"format": "npz", **meta})
 
     def _input(self) -> str:
         shape = self._meta.get("in_shape")
@@ -176,7 +176,7 @@ class _Reader:
 
     def _final(
         self, logits: str
-    ) -> tuple[npt.NDArray[np.int64], tuple[list[Fraction], list[Fraction]] | None]:
+    ) -> tuple[tuple[int, npt.NDArray[np.int64]], tuple[list[Fraction], list[Fraction]] | None]:
         classes = self._chain.edges[logits].size
         if "final_scale" in self._arrays or "final_bias" in self._arrays:
             scale = self._fractions("final_scale", classes)
@@ -184,13 +184,13 @@ class _Reader:
             if "final_T" in self._arrays:
                 self._fail("it has final_T as well as final_scale")
             try:
-                offset = class_offsets(self._chain.grid(logits), scale, bias)
+                decision = class_offsets(self._chain.grid(logits), scale, bias)
             except Undecidable as error:
                 self._unsupported(f"its class cannot be decided in integers: {error}")
-            return offset, (scale, bias)
+            return decision, (scale, bias)
         if "final_T" in self._arrays:
-            return -self._ints("final_T", "the array 'final_T'", (classes,)), None
-        return np.zeros(classes, np.int64), None
+            return (1, -self._ints("final_T", "the array 'final_T'", (classes,))), None
+        return (1, np.zeros(classes, np.int64)), None
 
     def _fractions(self, key: str, classes: int) -> list[Fraction]:
         if key not in self._arrays:

@@ -47,7 +47,10 @@ class Chain:
         return 1 + sum(isinstance(node, kind) for node in self.nodes)
 
     def input(self, shape: tuple[int, ...], lut: npt.NDArray[np.int64]) -> str:
-        """Add the input with a table of bits."""
+        """Add the input with a table of bits, or one for each channel that it is to have."""
+        if lut.ndim == 2:
+            edge = (len(lut), *shape[1:])
+            return self._add(Input("image", (), edge, BIPOLAR, lut, shape[0]))
         return self._add(Input("image", (), shape, BIPOLAR, lut))
 
     def image(self, shape: tuple[int, ...], lut: npt.NDArray[np.int64]) -> str | None:
@@ -87,7 +90,7 @@ class Chain:
         self,
         name: str,
         logits: str,
-        offset: npt.ArrayLike,
+        decision: tuple[int, npt.ArrayLike],
         scores: tuple[list[Fraction], list[Fraction]] | None,
         meta: Mapping[str, str],
     ) -> Graph:
@@ -98,12 +101,13 @@ class Chain:
         name : str
         logits : str
             Edge that carries the logits.
-        offset : array of int
-            For the Argmax.
+        decision : pair of int and array of int
+            Scale and offset of the Argmax.
         scores : pair of lists of Fraction, or None
             Scale and bias that turn logits into the scores of the framework.
         meta : mapping of str to str
         """
-        decided = self._add(Argmax("argmax", (logits,), np.asarray(offset)))
+        scale, offset = decision
+        decided = self._add(Argmax("argmax", (logits,), np.asarray(offset), scale))
         readout = scores and Readout(tuple(map(float, scores[0])), tuple(map(float, scores[1])))
         return Graph(name, tuple(self.nodes), (logits, decided), readout or None, meta)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,8 @@ class Undecidable(ValueError):
 
 def class_offsets(
     grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction]
-) -> npt.NDArray[np.int64]:
-    """Find integers with which ``argmax(logit + offset)`` is ``argmax(scale * logit + bias)``.
+) -> tuple[int, npt.NDArray[np.int64]]:
+    """Find integers with which ``argmax(m * logit + offset)`` is ``argmax(scale * logit + bias)``.
 
     The first of equals wins on both sides, and the logits are any values of `grid`.
 
@@ -35,6 +35,12 @@ def class_offsets(
     scale, bias : sequence of Fraction
         One of each for every class.
 
+    Returns
+    -------
+    m : int
+        1 where that suffices, else a power of two.
+    offset : array of int, shape (classes,)
+
     Raises
     ------
     Undecidable
@@ -43,10 +49,37 @@ def class_offsets(
     if min(scale) <= 0:
         raise Undecidable(f"class {scale.index(min(scale))} has a scale that is not positive")
     if len(set(scale)) == 1 and len(set(bias)) == 1:
-        return np.zeros(len(scale), np.int64)
+        return 1, np.zeros(len(scale), np.int64)
     if len(scale) > _CLASSES_CAP:
         raise Undecidable(f"it has {len(scale)} classes with different scales or biases")
-    return _solved(_upper_bounds(grid, scale, bias))
+    try:
+        return 1, _solved(_upper_bounds(grid, scale, bias))
+    except Undecidable:
+        if len(set(scale)) != 1:
+            raise
+        return _ranked(grid, [value / scale[0] for value in bias])
+
+
+def _ranked(grid: Grid, bias: Sequence[Fraction]) -> tuple[int, npt.NDArray[np.int64]]:
+    """Decide with equal scales: whole steps count first, then the rank of what is left over.
+
+    Logits differ by whole steps. With ``bias = step * (whole + rest)``, 0 <= rest < 1, the order of
+    ``code + whole + rest`` is that of ``m * (code + whole) + rank(rest)`` for any m above all
+    ranks, and equal rests have equal ranks, so that ties stay ties.
+    """
+    whole = [floor(value / grid.step) for value in bias]
+    rests = [value / grid.step - part for value, part in zip(bias, whole, strict=True)]
+    ranks = {rest: rank for rank, rest in enumerate(sorted(set(rests)))}
+    m = 1 << (len(ranks) - 1).bit_length()
+    # A class that no logit can lift past another's may be moved until it is just out of reach:
+    # offsets then stay small, whatever the biases are.
+    least = max(whole) - grid.levels - 1
+    parts = [
+        (max(part, least), ranks[rest] if part >= least else 0)
+        for part, rest in zip(whole, rests, strict=True)
+    ]
+    offset = np.array([grid.step * (m * (part - least) + rank) for part, rank in parts], np.int64)
+    return m, offset - offset.min()
 
 
 def _upper_bounds(

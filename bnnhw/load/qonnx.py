@@ -184,7 +184,7 @@ class _Interpreter:
                 f"{what} holds {shape[0]} images at once",
                 "Export the model with a batch size of 1.",
             )
-        return {found[0]: Pixels(table, image, (1, *image))}
+        return {found[0]: Pixels((table,), image, (1, *image))}
 
     def graph(self, name: str) -> Graph:
         """Interpret every node that leads to the output, and close the graph."""
@@ -198,7 +198,7 @@ class _Interpreter:
             self._fail("its output is neither scores nor a class that layers have made")
         scale, bias = list(scores.scale), list(scores.offset)
         try:
-            offset = class_offsets(self._chain.grid(scores.edge), scale, bias)
+            decision = class_offsets(self._chain.grid(scores.edge), scale, bias)
         except Undecidable as error:
             self._fail(
                 f"its class cannot be decided in integers: {error}",
@@ -206,7 +206,7 @@ class _Interpreter:
             )
         meta = {"format": "onnx", "producer": self._file.producer, "pixel": self._pixel}
         meta |= {printable(key): _clean(value) for key, value in self._file.props.items()}
-        return self._chain.graph(name, scores.edge, offset, (scale, bias), meta)
+        return self._chain.graph(name, scores.edge, decision, (scale, bias), meta)
 
     def _run(self, node: OnnxNode) -> None:
         site = Site(str(self._file.path), node, self._chain)

@@ -1,7 +1,6 @@
 """Handlers of the operators that become nodes: products, quantisers, decisions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
@@ -93,13 +92,13 @@ def _bits(site: Site, x: Value | None, columns: int) -> tuple[str, Fraction, Fra
 
 
 def _image_bits(site: Site, x: Pixels) -> tuple[str, Fraction, Fraction]:
-    values = sorted(set(x.table))
+    values = sorted({value for table in x.tables for value in table})
     if len(values) != 2:
         count = f"{len(values)} different value{'s' * (len(values) > 1)}"
         site.unsupported(f"reads an input of {count} instead of two")
     low, high = values
-    lut = np.array([value == high for value in x.table], np.int64)
-    edge = site.chain.image(x.image, lut)
+    lut = np.array([[value == high for value in table] for table in x.tables], np.int64)
+    edge = site.chain.image(x.image, lut[0] if len(lut) == 1 else lut)
     if edge is None:
         site.unsupported("reads the input as other bits than an earlier layer")
     return edge, (high - low) / 2, (high + low) / 2
@@ -140,7 +139,7 @@ def bipolar_quant(
         return Const(np.asarray(np.where(x.array >= 0, 1, -1) * factor))
     if isinstance(x, Pixels):
         size = site.scalar(factor, "the scale of the input")
-        return replace(x, table=tuple(size if value >= 0 else -size for value in x.table))
+        return x.mapped(lambda value: size if value >= 0 else -size)
     x = site.affine(x, "the tensor")
     zero = Fraction(0)
     sizes = site.channels(factor, x.shape, "a scale")
@@ -155,10 +154,10 @@ def sign(site: Site, attributes: Attributes, x: Value | None) -> Value:
             site.unsupported("reads a weight of 0 and gives 0")
         return Const(np.where(x.array > 0, 1, -1))
     if isinstance(x, Pixels):
-        if 0 in x.table:
-            site.unsupported(f"reads 0 for the pixel {x.table.index(Fraction(0))} and gives 0")
-        one = Fraction(1)
-        return replace(x, table=tuple(one if value > 0 else -one for value in x.table))
+        for table in x.tables:
+            if 0 in table:
+                site.unsupported(f"reads 0 for the pixel {table.index(Fraction(0))} and gives 0")
+        return x.mapped(lambda value: Fraction(1 if value > 0 else -1))
     x = site.affine(x, "the tensor")
     grid = site.chain.grid(x.edge)
     for channel, (scale, offset) in enumerate(zip(x.scale, x.offset, strict=True)):
@@ -189,9 +188,7 @@ def multi_threshold(
     if isinstance(x, Pixels):
         if len(set(bounds)) != 1:
             site.unsupported("treats the channels of the input differently")
-        return replace(
-            x, table=tuple(low + step if value >= bounds[0] else low for value in x.table)
-        )
+        return x.mapped(lambda value: low + step if value >= bounds[0] else low)
     x = site.affine(x, "the tensor")
     count = len(x.scale)
     if len(bounds) not in (1, count):
@@ -226,8 +223,11 @@ def quant(
     least = narrow - span // 2 if attributes["signed"] else 0
     most = span // 2 - 1 if attributes["signed"] else span - 1 - narrow
     nearest = _ROUNDINGS[attributes["rounding_mode"]]
-    codes = [min(max(nearest(value / size + shift), least), most) for value in x.table]
-    return replace(x, table=tuple((code - shift) * size for code in codes))
+
+    def quantised(value: Fraction) -> Fraction:
+        return (min(max(nearest(value / size + shift), least), most) - shift) * size
+
+    return x.mapped(quantised)
 
 
 def _decision(site: Site, x: Value | None, axis: int) -> Decision:

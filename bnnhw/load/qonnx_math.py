@@ -2,13 +2,12 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from .exact import square_root
+from .exact import fractions_of, square_root
 from .qonnx_values import Affine, Const, Pixels, Site, Value
 
 __all__ = ["add", "batch_normalization", "div", "mul", "power", "scaled", "sqrt", "sub"]
@@ -20,12 +19,27 @@ _Step = Callable[[Fraction], tuple[Fraction, Fraction]]
 def scaled(site: Site, x: Value | None, constant: Any, step: _Step, role: str) -> Value:
     """Apply ``scale * x + offset``, where `step` makes both out of each element of `constant`."""
     if isinstance(x, Pixels):
+        channels = _input_channels(x, constant)
+        if channels:
+            return x.spread([step(value) for value in fractions_of(site.exact(channels[0], role))])
         scale, offset = step(site.scalar(constant, f"{role} of the input"))
-        return replace(x, table=tuple(scale * value + offset for value in x.table))
+        return x.mapped(lambda value: scale * value + offset)
     if not isinstance(x, Affine):
         site.refuse(x, "the tensor")
     pairs = [step(value) for value in site.channels(constant, x.shape, role)]
     return x.changed([scale for scale, _ in pairs], [offset for _, offset in pairs])
+
+
+def _input_channels(x: Pixels, constant: Any) -> list[Any]:
+    """Give, as the one element, a constant that holds a value for each channel of the input.
+
+    An image of one channel becomes as many: thermometer code, when its bits are taken.
+    """
+    if len(x.shape) != 4 or constant.ndim < 3:
+        return []
+    *front, count, height, width = (1,) * (4 - constant.ndim) + constant.shape
+    fits = count > 1 and front == [1] and height == width == 1 and x.shape[1] in (1, count)
+    return [constant.reshape(-1)] if fits and len(x.tables) in (1, count) else []
 
 
 def _binary(
@@ -160,4 +174,4 @@ def batch_normalization(
         return x.changed(scale, offset)
     if len(set(zip(scale, offset, strict=True))) != 1:
         site.unsupported("treats the channels of the input differently")
-    return replace(x, table=tuple(scale[0] * value + offset[0] for value in x.table))
+    return x.mapped(lambda value: scale[0] * value + offset[0])

@@ -1,5 +1,6 @@
 """What a tensor of an ONNX graph can be while it is interpreted; errors that name a node."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
@@ -34,20 +35,38 @@ class Const:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A function of each 8-bit pixel of the input image, the same for all of them.
+    """A function of each 8-bit pixel of the input image.
 
     Parameters
     ----------
-    table : tuple of 256 Fraction
+    tables : tuple of (tuple of 256 Fraction)
+        One for all pixels, or one for each channel of a tensor with four axes.
     image : tuple of int
-        Shape of the input without the batch axis.
+        Shape of the input without the batch axis. Of an image of one channel, every table makes a
+        channel; otherwise table k is that of channel k.
     shape : tuple of int
-        Shape of this tensor with the batch axis; the elements are in the order of the image.
+        Shape of this tensor with the batch axis; the elements are in the order of the channels.
     """
 
-    table: tuple[Fraction, ...]
+    tables: tuple[tuple[Fraction, ...], ...]
     image: tuple[int, ...]
     shape: tuple[int, ...]
+
+    def mapped(self, function: Callable[[Fraction], Fraction]) -> "Pixels":
+        """Give the tensor with a function applied to every element."""
+        return replace(self, tables=tuple(tuple(map(function, table)) for table in self.tables))
+
+    def spread(self, steps: list[tuple[Fraction, Fraction]]) -> "Pixels":
+        """Give the tensor with ``scale * x + offset`` applied, one of each for every channel."""
+        tables = self.tables * (len(steps) // len(self.tables))
+        return replace(
+            self,
+            tables=tuple(
+                tuple(scale * value + offset for value in table)
+                for table, (scale, offset) in zip(tables, steps, strict=True)
+            ),
+            shape=(1, len(steps), *self.shape[2:]),
+        )
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ def manifest(plan: Plan) -> dict[str, Any]:
                 "step": source.grid.step,
                 "levels": source.grid.levels,
             },
+            "image_channels": source.image_channels,
             "lut": None if source.lut is None else source.lut.tolist(),
         },
         "output": {

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -252,9 +253,11 @@ class _Chain:
             raise _unsupported(self.graph, node.name, "does not read the logits")
         self._convert(1)
         last = self.blocks[-1]
-        # value + offset = low + step*code + offset: the same order as step*code + offset.
-        step = self.graph.edges[node.inputs[0]].grid.step
+        # m*value + offset = m*low + m*step*code + offset: the order of m*step*code + offset, and
+        # of that divided by what all have in common.
+        step = node.scale * self.graph.edges[node.inputs[0]].grid.step
         least = int(node.offset.min())
+        common = gcd(step, *(int(offset) - least for offset in node.offset))
         self.blocks.append(
             ArgmaxPlan(
                 name=node.name,
@@ -265,8 +268,8 @@ class _Chain:
                 elements_out=last.elements_out,
                 bits_out=last.bits_out,
                 lanes_out=1,
-                scale=step,
-                offsets=tuple(int(offset) - least for offset in node.offset),
+                scale=step // common,
+                offsets=tuple((int(offset) - least) // common for offset in node.offset),
             )
         )
         self.edge = node.name

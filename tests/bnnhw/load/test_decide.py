@@ -30,38 +30,61 @@ def test_offsets_decide_as_scores_do(
     grid = Grid(-columns, 2, columns + 1)
     gains = [Fraction(scale[0] + (uneven and c == 1), 3) for c in range(len(bias))]
     try:
-        offset = class_offsets(grid, gains, bias)
+        scale_up, offset = class_offsets(grid, gains, bias)
     except Undecidable:
+        assert uneven and len(bias) > 1, "equal scales can always be decided"
         return
     for logits in product(range(grid.low, grid.high + 1, 2), repeat=len(bias)):
         exact = winner([g * v + b for g, v, b in zip(gains, logits, bias, strict=True)])
-        assert np.argmax(np.array(logits) + offset) == exact
+        assert np.argmax(scale_up * np.array(logits) + offset) == exact
 
 
 @pytest.mark.parametrize("difference", [Fraction(n, 4) for n in range(-40, 41)])
 def test_two_classes_of_one_scale_are_always_decided(difference: Fraction) -> None:
     grid = Grid(-3, 2, 4)
-    offset = class_offsets(grid, [Fraction(1, 7)] * 2, [Fraction(0), difference / 7])
+    scale, offset = class_offsets(grid, [Fraction(1, 7)] * 2, [Fraction(0), difference / 7])
     for a, b in product(range(-3, 4, 2), repeat=2):
-        assert np.argmax(np.array([a, b]) + offset) == winner([Fraction(a), b + difference])
+        assert np.argmax(scale * np.array([a, b]) + offset) == winner([Fraction(a), b + difference])
 
 
 def test_equal_scores_need_no_offset() -> None:
-    assert class_offsets(Grid(-3, 2, 4), [Fraction(2)] * 3, [Fraction(5)] * 3).tolist() == [0] * 3
+    scale, offset = class_offsets(Grid(-3, 2, 4), [Fraction(2)] * 3, [Fraction(5)] * 3)
+    assert scale == 1 and offset.tolist() == [0] * 3
 
 
 def test_offsets_that_part_the_classes_for_good() -> None:
     grid = Grid(-3, 2, 4)
     bias = [Fraction(0), Fraction(100), Fraction(200), Fraction(300)]
-    offset = class_offsets(grid, [Fraction(1)] * 4, bias)
-    assert all(b - a > 6 for a, b in pairwise(offset.tolist()))
+    scale, offset = class_offsets(grid, [Fraction(1)] * 4, bias)
+    assert scale == 1 and all(b - a > 6 for a, b in pairwise(offset.tolist()))
 
 
-def test_fractions_that_integers_cannot_state() -> None:
+def test_fractions_that_need_a_finer_step() -> None:
     # On a step of 1, growing fractions of three classes need more than a whole step between them.
     bias = [Fraction(0), Fraction(1, 3), Fraction(2, 3)]
-    with pytest.raises(Undecidable, match="^the fractions of its biases cannot be stated by"):
-        class_offsets(Grid(-3, 1, 7), [Fraction(1)] * 3, bias)
+    scale, offset = class_offsets(Grid(-3, 1, 7), [Fraction(1)] * 3, bias)
+    assert scale == 4
+    for logits in product(range(-3, 4), repeat=3):
+        exact = winner([v + b for v, b in zip(logits, bias, strict=True)])
+        assert np.argmax(scale * np.array(logits) + offset) == exact
+
+
+def test_ten_classes_with_biases_of_their_own() -> None:
+    dice = np.random.default_rng(3)
+    grid = Grid(-16, 2, 17)
+    for spread in (1.0, 8.0, 200.0):
+        bias = [Fraction(float(np.float32(value))) for value in dice.normal(0, spread, 10)]
+        scale, offset = class_offsets(grid, [Fraction(1, 3)] * 10, bias)
+        assert scale <= 16 and int(offset.max()) <= 2 * 16 * 2 * (grid.levels + 2)
+        for logits in dice.integers(0, 17, (400, 10)) * 2 - 16:
+            exact = winner([Fraction(int(v)) / 3 + b for v, b in zip(logits, bias, strict=True)])
+            assert np.argmax(scale * logits + offset) == exact
+
+
+def test_scales_that_integers_cannot_state() -> None:
+    scales = [Fraction(1), Fraction(2), Fraction(3)]
+    with pytest.raises(Undecidable):
+        class_offsets(Grid(-9, 1, 19), scales, [Fraction(0)] * 3)
 
 
 def test_too_many_classes() -> None:
