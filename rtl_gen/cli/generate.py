@@ -72,8 +72,8 @@ def array(
     pe: Annotated[int, typer.Option("--pe", help="Rows computed at once.")],
     simd: Annotated[int, typer.Option("--simd", help="Columns computed at once.")],
     folds: Annotated[
-        int, typer.Option("--folds", help="Words of a vector, with streamed weights.")
-    ] = 1,
+        int | None, typer.Option("--folds", help="Words of a vector, with streamed weights.")
+    ] = None,
     target: Annotated[str, typer.Option("--target", help="ice40, ecp5 or generic.")] = "generic",
     weights: Annotated[
         Path | None,
@@ -90,7 +90,9 @@ def array(
     with progress(as_json) as tell:
         tell("writing Verilog (the first start of Yosys takes half a minute)", 0, 0)
         product = make_array(pe=pe, simd=simd, folds=folds, weights=stored, target=target)
-        files = write_array(product, out, name=name or f"array_{pe}x{simd}", naming=naming)
+        files = write_array(
+            product, out, name=f"array_{pe}x{simd}" if name is None else name, naming=naming
+        )
     if as_json:
         emit_json({**product.manifest, "files": [str(path) for path in files]})
         return
