@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..names import checked
 from .grid import Edge
 from .nodes import Argmax, Dense, Input, Node
+from .spatial import Conv
 
 __all__ = ["Graph", "Readout"]
 
@@ -170,5 +171,5 @@ class Graph:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        weights = sum(node.weight.size for node in self.nodes if isinstance(node, Dense))
+        weights = sum(node.weight.size for node in self.nodes if isinstance(node, Dense | Conv))
         return "\n".join([f"{self.name}: {len(self.nodes)} nodes, {weights} weight bits", *lines])

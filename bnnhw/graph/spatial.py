@@ -179,10 +179,7 @@ class _Pool(Node):
         _tuple(self, "stride", 2, 1, _PAD_CAP)
         _tuple(self, "padding", 4, 0, _PAD_CAP)
         if any(pad >= self.kernel[axis % 2] for axis, pad in enumerate(self.padding)):
-            raise bad(
-                self,
-                f"has the padding {self.padding}, where a window of {self.kernel} sees nothing",
-            )
+            raise bad(self, f"has the padding {self.padding} around windows of {self.kernel}")
 
     @property
     def window(self) -> Window:

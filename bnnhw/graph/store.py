@@ -11,9 +11,12 @@ import numpy as np
 
 from ..errors import UsageError
 from ..files import read_capped, read_npz, write_atomic
+from .arith import Affine, IntDense
 from .graph import Graph, Readout
 from .grid import Grid
+from .joins import Add, Concat, Shuffle, Slice
 from .nodes import Argmax, Dense, Flatten, Input, Node, Threshold
+from .spatial import Conv, IntConv, MaxPool, SumPool
 
 __all__ = ["FORMAT", "VERSION", "load_graph", "save_graph"]
 
@@ -21,7 +24,12 @@ FORMAT = "bnnhw-graph"
 VERSION = 1
 
 _KINDS: dict[str, type[Node]] = {
-    kind.__name__: kind for kind in (Input, Flatten, Dense, Threshold, Argmax)
+    kind.__name__: kind
+    for kind in (
+        *(Input, Flatten, Dense, Threshold, Argmax),
+        *(Conv, MaxPool, SumPool, IntConv, IntDense, Affine),
+        *(Add, Concat, Slice, Shuffle),
+    )
 }
 
 

@@ -63,7 +63,7 @@ class Window:
 
     def fewest_cells(self, size: Sequence[int]) -> int:
         """Count the taps on real cells where the fewest are."""
-        least = []
+        least: list[int] = []
         for axis, count in enumerate(self.positions(size)):
             seen = [
                 sum(
@@ -75,4 +75,5 @@ class Window:
                                  *range(max(0, count - 1 - self.padding[axis + 2]), count)}
             ]  # fmt: skip
             least.append(min(seen))
-        return least[0] * least[1]
+        down, across = least
+        return down * across
