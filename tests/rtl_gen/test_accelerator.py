@@ -144,6 +144,7 @@ def test_threshold_off_by_one_is_caught(plan: Plan, row: int, step: int) -> None
 
 @pytest.mark.parametrize("block", ["FrameGuard", "WidthConverter", "Mvtu", "Argmax"])
 def test_dropped_last_is_caught(plan: Plan, block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreted, "idle_limit", lambda plan: 500)
     tamper(monkeypatch, block, drop_last)
     with pytest.raises((AssertionError, CheckFailed), match=r"\.last'|nothing moved"):
         check(plan, record_pysim(plan, EVERY_IMAGE), EVERY_IMAGE)
