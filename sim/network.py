@@ -41,8 +41,8 @@ class Report:
     differences : tuple of Difference
         The first one of each edge, in stream order.
     cycles_per_image : float
-        Clocks between the answers of consecutive images, measured; of one image the clocks to its
-        answer.
+        Clocks between the answers of consecutive images, measured, on average; of one image the
+        clocks to its answer.
     cycles_formula : int
         What the plan says.
     latency : int
@@ -132,7 +132,7 @@ def simulate(
     tally = Tally()
     classes = _compare(plan, recording, images, reference, tally, tell)
     periods = np.diff(recording.ends)
-    per_image = float(np.median(periods)) if len(periods) else float(recording.ends[0] + 1)
+    per_image = float(np.mean(periods)) if len(periods) else float(recording.ends[0] + 1)
     return Report(
         network=plan.graph.name,
         identity=plan.identity,

@@ -75,8 +75,10 @@ def _usage(error: Any) -> int:
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        outcome = app(standalone_mode=False)
+        outcome = app(standalone_mode=False, prog_name="bnnhw")
         code = outcome if isinstance(outcome, int) else 0
+        if code == _INTERRUPTED:  # How newer releases of Typer pass it on.
+            raise KeyboardInterrupt
     except BnnhwError as error:
         told = isinstance(error, Reported)
         code = _complain(error.what, error.todo, error.exit_code, document=not told)
