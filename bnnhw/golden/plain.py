@@ -6,7 +6,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Argmax, Dense, Flatten, Graph, Input, Node, Threshold
+from ..graph import (
+    Add,
+    Affine,
+    Argmax,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    Graph,
+    Input,
+    IntConv,
+    IntDense,
+    MaxPool,
+    Node,
+    Shuffle,
+    Slice,
+    SumPool,
+    Threshold,
+)
+from .plain_windows import conv, max_pool, sum_pool
 
 __all__ = ["evaluate"]
 
@@ -35,6 +54,10 @@ def _dense(node: Dense, x: _Values) -> _Values:
     return x @ weight.T
 
 
+def _int_dense(node: IntDense, x: _Values) -> _Values:
+    return x @ node.weight.astype(np.int64).T
+
+
 def _threshold(node: Threshold, x: _Values) -> _Values:
     # Channels are axis 1; bring them to the end, so that thresholds meet them there.
     value = np.moveaxis(x, 1, -1)[..., None]
@@ -47,10 +70,48 @@ def _argmax(node: Argmax, x: _Values) -> _Values:
     return np.asarray(np.argmax(node.scale * x + node.offset, axis=1), dtype=np.int64)
 
 
+def _affine(node: Affine, x: _Values) -> _Values:
+    value: _Values = np.moveaxis(x, 1, -1) * node.multiplier + node.offset
+    # Shifting a negative number to the right rounds down as well: floor.
+    value = np.moveaxis(value >> node.shift, -1, 1)
+    if node.clip is None:
+        return value
+    low, high = node.clip
+    return np.minimum(np.maximum(value, low), high)
+
+
+def _add(node: Add, *branches: _Values) -> _Values:
+    return np.asarray(sum(branches))
+
+
+def _concat(node: Concat, *branches: _Values) -> _Values:
+    return np.concatenate(branches, axis=1)
+
+
+def _slice(node: Slice, x: _Values) -> _Values:
+    return x[:, node.start : node.stop]
+
+
+def _shuffle(node: Shuffle, x: _Values) -> _Values:
+    # Channels as a table of groups × channels of a group, read column by column.
+    table = x.reshape(len(x), node.groups, -1, *x.shape[2:])
+    return np.swapaxes(table, 1, 2).reshape(x.shape)
+
+
 _TABLE: dict[type[Node], Callable[..., _Values]] = {
     Input: _input,
     Flatten: _flatten,
     Dense: _dense,
+    IntDense: _int_dense,
+    Conv: conv,
+    IntConv: conv,
+    MaxPool: max_pool,
+    SumPool: sum_pool,
     Threshold: _threshold,
+    Affine: _affine,
+    Add: _add,
+    Concat: _concat,
+    Slice: _slice,
+    Shuffle: _shuffle,
     Argmax: _argmax,
 }

@@ -61,7 +61,7 @@ class _Convolution(Node):
         _tuple(self, "stride", 2, 1, _PAD_CAP)
         _tuple(self, "padding", 4, 0, _PAD_CAP)
         _tuple(self, "dilation", 2, 1, _PAD_CAP)
-        limit = 1 << 20
+        limit = 1 << 40
         pad = whole(self, self.pad_value, "pad_value", least=-limit, most=limit)
         object.__setattr__(self, "pad_value", pad)
         groups = whole(self, self.groups, "groups", least=1, most=raw.shape[0])

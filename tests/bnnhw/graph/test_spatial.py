@@ -131,7 +131,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
      "needs a whole number from 0 to 4096 as padding, not -1"),
     (lambda: conv(dilation=(1, 0)), "needs a whole number from 1 to 4096 as dilation, not 0"),
     (lambda: conv(pad_value=0.5),
-     "needs a whole number from -1048576 to 1048576 as pad_value, not 0.5"),
+     "needs a whole number from -1099511627776 to 1099511627776 as pad_value, not 0.5"),
     (lambda: conv(groups=0), "needs a whole number from 1 to 4 as groups, not 0"),
     (lambda: conv(groups=3), "has 4 rows, which 3 groups do not divide"),
     (lambda: conv().edge(Edge((2, 30), BIPOLAR)),
