@@ -28,11 +28,11 @@ class SlidingWindow(wiring.Component):
 
     Words of `o` are ordered by output row, output column, group, ky, kx and channel fold within the
     group, the last fastest. Latency 2: the first word leaves 2 clocks after the first word of its
-    frame was taken. ``cycles = max(words_in, words_out)`` per frame with ``words_in = height * width
-    * folds`` and ``words_out = out_height * out_width * kh * kw * folds``, ``folds = channels /
-    lanes``; the slower side never waits, also not between frames, where the next frame comes in
-    while the last windows go out. Padding costs clocks of `o` and no storage. Rows and columns that
-    no window reaches are taken and dropped.
+    frame was taken. ``cycles = max(words_in, words_out)`` per frame, where ``words_in = height *
+    width * folds``, ``words_out = out_height * out_width * kh * kw * folds`` and ``folds = channels
+    / lanes``. The slower side never waits, also not between frames: the next frame comes in while
+    the last windows go out. Padding costs clocks of `o` and no storage. Rows and columns that no
+    window reaches are taken and dropped.
 
     Stored are `depth` words, never a frame: the span of a window, ``((kh-1)*dh*width + (kw-1)*dw +
     1) * folds``, or what keeps the slower side from waiting where windows jump (rows with a stride,
@@ -171,12 +171,14 @@ class SlidingWindow(wiring.Component):
             take.eq(free & there),
         ]
 
-        # behind + move - wrote as one carry chain: the carry that comes in is ~wrote.
-        less = Mux(take, nest.choose([jump - 1 for jump in shape.jumps]), -1)
-        less_bits = Signal(signed(span))
+        # behind + jump - wrote as one carry chain: the carry that comes in is ~wrote.
+        less = Signal(signed(span))
         moved = Signal(signed(span))
-        total = Cat(~wrote, behind) + Cat(~wrote, less_bits)
-        m.d.comb += [less_bits.eq(less), moved.eq(total[1 : span + 1])]
+        total = Cat(~wrote, behind) + Cat(~wrote, less)
+        m.d.comb += [
+            less.eq(Mux(take, nest.choose([jump - 1 for jump in shape.jumps]), -1)),
+            moved.eq(total[1 : span + 1]),
+        ]
         m.d.sync += [behind.eq(moved), base.eq(base - wrote)]
         with m.If(take):
             m.d.sync += fresh.eq(nest.ends(6))
@@ -192,7 +194,7 @@ class SlidingWindow(wiring.Component):
         return m
 
     def _masked(self, nest: LoopNest) -> Value:
-        """Whether the current tap is padding: a few comparisons of `oy` and `ox` for each ky, kx."""
+        """Tell whether the current tap is padding: compare `oy` and `ox` for each ky and kx."""
         outside: Value = Const(0, 1)
         for tap, window, count, inside in (
             ("ky", "oy", self._shape.out_height, self._shape.inside_rows),
@@ -211,19 +213,19 @@ class SlidingWindow(wiring.Component):
     def _buffer(self, m: Module, behind: Signal, wrote: Value, take: Value) -> None:
         """Write at `head`; read `behind` words away from it, around the end of the buffer."""
         depth = self.depth
+        # What is read was written before, so Yosys need not build what happens if both meet.
         memory: Memory[Any, Any] = Memory(
-            shape=self._shape.lanes * self._bits, depth=depth, init=[]
+            shape=self._shape.lanes * self._bits, depth=depth, init=[], attrs={"no_rw_check": 1}
         )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         head = Signal(range(depth))
-        place: Value = (head + behind)[: len(head)]
+        place: Value = head + behind
         if depth & (depth - 1):
-            # A multiple of ROWS: only the bits above those of a row count are corrected.
+            # A multiple of ROWS: only the bits above those that count up to ROWS are corrected.
             low = (ROWS - 1).bit_length()
-            back = (head + behind)[low:].as_signed()
-            high = Mux(back < 0, back + depth // ROWS, back)
-            place = Cat(place[:low], high[: len(head) - low])
+            high = place[low:].as_signed()
+            place = Cat(place[:low], Mux(high < 0, high + depth // ROWS, high))
         with m.If(wrote):
             m.d.sync += head.eq(head + 1)
             with m.If(head == depth - 1):
@@ -232,7 +234,7 @@ class SlidingWindow(wiring.Component):
             write.addr.eq(head),
             write.data.eq(self.i.payload.data.as_value()),
             write.en.eq(wrote),
-            read.addr.eq(place),
+            read.addr.eq(place[: len(head)]),
             read.en.eq(take),
         ]
         m.d.comb += self.o.payload.data.eq(read.data)

@@ -33,9 +33,7 @@ class _Walk:
             return self
         more = max(0, (count - 1) * self.total)
         across = self.tail + self.head + max(0, (count - 2) * self.total)
-        return _Walk(
-            count * self.total, self.head + more, self.tail + more, max(self.best, across)
-        )
+        return _Walk(count * self.total, self.head + more, self.tail + more, max(self.best, across))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +61,7 @@ class WindowShape:
     Raises
     ------
     ValueError
-        If a parameter is not an integer in its range, or the kernel is larger than the padded image.
+        If a parameter is not an integer in its range, or the kernel does not fit the padded image.
     """
 
     channels: int
@@ -172,12 +170,12 @@ class WindowShape:
 
     @property
     def span(self) -> int:
-        """Words from a window's first to its last: ``((kh-1)*dh*width + (kw-1)*dw + 1) * folds``."""
+        """Words of a window and between: ``((kh-1)*dh*width + (kw-1)*dw + 1) * folds``."""
         return (self._reach[0] * self.width + self._reach[1] + 1) * self.folds
 
     @property
     def overhang(self) -> int:
-        """Words by which the last window starts behind the image: 0 unless padding exceeds reach."""
+        """Words by which the last window starts behind the image: 0 for usual padding."""
         _, _, bottom, right = self.padding
         below = max(0, bottom - self._reach[0])
         return (below * self.width + max(0, right - self._reach[1])) * self.folds
@@ -187,15 +185,20 @@ class WindowShape:
         """Least distance from the first word of the current window to the newest word.
 
         The n-th tap of the output, counted over all frames from 0, has the position p(n); window w
-        begins at b(w) and its last tap is e(w). A tap is read a clock after its word is written, and
-        a word is written a clock after the window that keeps its place has been read. Nobody on
-        the slower side waits if, for all n and w, n behind e(w) where the output is the slower
-        side and else not behind it::
+        begins at b(w) and its last tap is e(w). A tap is read a clock after its word was written,
+        and a word is written a clock after the window that kept its place was read. So the slower
+        side never waits for the other if::
 
             room >= p(n) - b(w) - (n - e(w)) + 2
 
-        With n in window v, and g(w) = b(w) - w * window_words, that separates into a largest offset
-        in a window less the taps before it, plus the largest rise (or fall) of g.
+        for all w and all n > e(w) if the output is the slower side, and all n <= e(w) if the input
+        is. With n in window v, and g(w) = b(w) - w * window_words, that is the largest offset in
+        a window less the taps before it, plus the largest rise (or fall) of g from w to v.
+
+        Where no step from window to window takes more words than a window has, and frames follow
+        each other without a jump (3x3 with padding 1), the result is `span`; 3x3 without padding
+        needs ``(4 * width - 3) * folds + 1``, since the next frame's first window is to be there
+        when the last of this one ends.
         """
         taps = self.window_words
         fold = self.folds // self.groups
@@ -275,12 +278,12 @@ def _whole(value: object, least: int) -> bool:
 
 
 def _within(first: int, size: int, stride: int, count: int) -> range:
-    """Indices i below `count` with first <= i * stride < first + size."""
+    """Give the indices i below `count` with first <= i * stride < first + size."""
     start = max(0, -(-first // stride))
     stop = min(count, -(-(first + size) // stride))
     return range(start, max(start, stop))
 
 
 def _covers(parts: list[range], count: int) -> bool:
-    """Whether the ranges together hold all of 0 … count-1."""
+    """Tell whether the ranges together hold all of 0 … count-1."""
     return len(set().union(*parts)) == count
