@@ -28,6 +28,8 @@ from .show import Tell, emit_json, progress, say, table
 __all__ = ["run"]
 
 _SHOWN = 20
+# A simulated line loses nothing, but may be slow.
+_PATIENCE, _PATIENCE_SIMULATED = 2.0, 30.0
 
 
 def run(
@@ -37,6 +39,11 @@ def run(
         str | None,
         typer.Option("--port", "-p", help="serial:///dev/ttyUSB1 or socket://HOST:PORT; without it "
                      "the board is simulated."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", help="Seconds of silence before a request is sent again; 2, or "
+                     "30 where the board is simulated."),
     ] = None,
     limit: Limit = None,
     board: BoardName = None,
@@ -52,7 +59,9 @@ def run(
     with ExitStack() as stack, progress(as_json) as tell:
         url = port or stack.enter_context(_simulated(planned, tell)).url
         tell(f"asking {url}", 0, 0)
-        with driver.open(url, manifest=manifest(planned.plan)) as device:
+        if timeout is None:
+            timeout = _PATIENCE if port else _PATIENCE_SIMULATED
+        with driver.open(url, manifest=manifest(planned.plan), timeout=timeout) as device:
             answers = device.predict(frames.x)
     _show(planned, frames.y, answers, port, as_json)
 

@@ -56,7 +56,7 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) ->
     """Print a table; numbers are set to the right."""
     rows = [tuple(row) for row in rows]
     width = len(rows[0]) if rows else len(heads)
-    shown = Table(title=escape(title), title_justify="left", show_header=bool(heads))
+    shown = Table(show_header=bool(heads))
     for column in range(width):
         numbers = bool(heads) and all(isinstance(row[column], (int, float)) for row in rows)
         shown.add_column(
@@ -66,7 +66,10 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) ->
         shown.add_row(
             *(escape(f"{cell:,}" if isinstance(cell, int) else _plain(str(cell))) for cell in row)
         )
-    _console().print(shown)
+    console = _console()
+    # Not as the table's own title, which would be folded to the table's width.
+    console.print(f"[bold]{escape(title)}[/bold]")
+    console.print(shown)
 
 
 def _plain(text: str) -> str:

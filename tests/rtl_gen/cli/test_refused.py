@@ -363,20 +363,14 @@ def test_port_in_use(refuses, model, pictures) -> None:
         os.close(theirs)
 
 
-def test_silent_port(cli, tree, model, pictures, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bnnhw import driver
-
-    opened = driver.open
-    monkeypatch.setattr(
-        "bnnhw.driver.open", lambda url, manifest: opened(url, manifest=manifest, timeout=0.1)
-    )
+def test_silent_port(cli, tree, model, pictures) -> None:
     before = tree()
     with socket.create_server(("127.0.0.1", 0)) as server:
         accepted: list[socket.socket] = []
         thread = threading.Thread(target=lambda: accepted.append(server.accept()[0]))
         thread.start()
         url = f"socket://127.0.0.1:{server.getsockname()[1]}"
-        done = cli("run", model, "--images", pictures, "--port", url, "--json")
+        done = cli("run", model, "--images", pictures, "--port", url, "--timeout", "0.1", "--json")
         thread.join(10)
         accepted[0].close()
     done.refused(6, f"No board answers at '{url}'")
