@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 __all__ = [
     "CLIP",
-    "GAIN",
+    "LEVELS",
     "BinaryMlp",
     "Lesson",
     "Split",
@@ -23,7 +23,8 @@ __all__ = [
 ]
 
 CLIP = 1.3
-GAIN = 6.0
+# Each pixel becomes one bit a level: a thermometer with marks at 2, 6 and 11 of 16 grey levels.
+LEVELS = (1.5 / 16, 5.5 / 16, 10.5 / 16)
 BATCH = 256
 PLAIN_COPIES, COPIES = 4, 60
 DISTORTION = 0.5
@@ -107,8 +108,9 @@ class Split:
 
 
 def binarise(x: Tensor) -> Tensor:
-    """Do the network's first step: +1 where GAIN * pixel - 1 >= 0, that is scan >= 3 of 16."""
-    return sign(x * GAIN - 1).flatten(1)
+    """Do the network's first step: for each level +1 where the pixel reaches it, level by level."""
+    levels = torch.tensor(LEVELS, dtype=x.dtype)[:, None, None]
+    return sign(x - levels).flatten(1)
 
 
 def distort(x: Tensor, generator: torch.Generator) -> Tensor:

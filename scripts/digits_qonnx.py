@@ -1,5 +1,6 @@
 """Write trained binary layers as QONNX, straight from their arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def write_qonnx(
     last: np.ndarray,
     *,
     side: int,
-    gain: float,
+    levels: Sequence[float],
     scale: float,
     metadata: dict[str, str],
 ) -> None:
@@ -95,8 +96,8 @@ def write_qonnx(
         Latent weights [classes, inputs] of the last one.
     side : int
         Width and height of the input image, one channel, pixels 0...1.
-    gain : float
-        A pixel becomes +1 where `gain * pixel - 1 >= 0`.
+    levels : sequence of float
+        A pixel becomes one bit for each: +1 where it reaches the level; level by level.
     scale : float
         Positive factor on all logits.
     metadata : dict[str, str]
@@ -104,8 +105,8 @@ def write_qonnx(
     """
     graph = _Graph()
     graph.constant("one", 1.0)
-    x = graph.node("Mul", ["image", graph.constant("gain", gain)], "scaled")
-    x = graph.node("Sub", [x, graph.constant("offset", 1.0)], "centred")
+    marks = np.asarray(levels, np.float32).reshape(1, -1, 1, 1)
+    x = graph.node("Sub", ["image", graph.constant("levels", marks)], "centred")
     x = graph.node("BipolarQuant", [x, "one"], "bits")
     x = graph.node("Reshape", [x, graph.constant("row", [1, -1], np.int64)], "pixels")
     for number, layer in enumerate(hidden):
