@@ -42,7 +42,8 @@ def test_options_reach_the_tools():
     place = narrow.commands[1]
     assert place[place.index("--seed") + 1] == "7"
     assert place[place.index("--freq") + 1] == "50.000000"
-    assert "router2" not in place
+    assert place[place.index("--router") + 1] == "router2"
+    assert "router2" not in steps("icebreaker").commands[1]
     assert "router2" in steps("icebreaker", router2=True).commands[1]
 
 
