@@ -16,10 +16,11 @@ from . import qonnx_layers as layers
 from . import qonnx_math as maths
 from . import qonnx_shapes as shapes
 from .chain import Chain, graph_name
-from .decide import Undecidable, class_offsets
+from .decide import Undecidable
 from .onnx_file import FLOAT, OnnxFile, OnnxNode, read_onnx
 from .pixels import pixel_table
 from .qonnx_values import Affine, Const, Decision, Pixels, Site, Value
+from .scores import decided
 
 __all__ = ["load_qonnx"]
 
@@ -198,7 +199,7 @@ class _Interpreter:
             self._fail("its output is neither scores nor a class that layers have made")
         scale, bias = list(scores.scale), list(scores.offset)
         try:
-            decision = class_offsets(self._chain.grid(scores.edge), scale, bias)
+            verdict = decided(self._chain.grid(scores.edge), scale, bias)
         except Undecidable as error:
             self._fail(
                 f"its class cannot be decided in integers: {error}",
@@ -206,7 +207,7 @@ class _Interpreter:
             )
         meta = {"format": "onnx", "producer": self._file.producer, "pixel": self._pixel}
         meta |= {printable(key): _clean(value) for key, value in self._file.props.items()}
-        return self._chain.graph(name, scores.edge, decision, (scale, bias), meta)
+        return self._chain.graph(name, scores.edge, verdict, (scale, bias), meta)
 
     def _run(self, node: OnnxNode) -> None:
         site = Site(str(self._file.path), node, self._chain)

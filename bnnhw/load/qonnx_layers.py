@@ -101,7 +101,7 @@ def _image_bits(site: Site, x: Pixels) -> tuple[str, Fraction, Fraction]:
     edge = site.chain.image(x.image, lut[0] if len(lut) == 1 else lut)
     if edge is None:
         site.unsupported("reads the input as other bits than an earlier layer")
-    return edge, (high - low) / 2, (high + low) / 2
+    return site.chain.flat(edge), (high - low) / 2, (high + low) / 2
 
 
 def _activation(site: Site, x: Affine, least: Sequence[Fraction]) -> str:
@@ -118,7 +118,8 @@ def _activation(site: Site, x: Affine, least: Sequence[Fraction]) -> str:
         switch = find_switch(reached, grid)
         levels.append(switch.level)
         directions.append(switch.direction)
-    return site.chain.sign(x.edge, levels, np.array(directions, np.int8))
+    column = np.array(levels, np.int64).reshape(-1, 1)
+    return site.chain.threshold(x.edge, column, np.array(directions, np.int8))
 
 
 def bipolar_quant(
