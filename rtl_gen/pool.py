@@ -1,77 +1,16 @@
 """Max-pooling and sum-pooling of an image that comes in pixel by pixel."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .loopnest import LoopNest
+from .pool_axis import Axis, OpenWindows, phase_of
 from .streams import port
 
 __all__ = ["MaxPool", "SumPool"]
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """Pooling along one axis: which windows are open at which step."""
-
-    size: int
-    kernel: int
-    stride: int
-    before: int
-    after: int
-
-    @property
-    def count(self) -> int:
-        """Windows."""
-        return (self.size + self.before + self.after - self.kernel) // self.stride + 1
-
-    @property
-    def first_end(self) -> int:
-        """Step at which the first window is complete."""
-        return self.kernel - 1 - self.before
-
-    @property
-    def last_end(self) -> int:
-        """Step at which the last window is complete."""
-        return self.first_end + (self.count - 1) * self.stride
-
-    @property
-    def steps(self) -> int:
-        """Steps along the axis: the size, and the padding behind it that the last window needs."""
-        return max(self.size, self.last_end + 1)
-
-    @property
-    def age(self) -> int:
-        """Windows that have begun after the one that is complete."""
-        return (self.kernel - 1) // self.stride
-
-    @property
-    def kept(self) -> int:
-        """Windows that stay open from one step to the next."""
-        return -(-(self.kernel - 1) // self.stride)
-
-
-@dataclass(frozen=True)
-class _Phase:
-    """What an axis does in a step, as one-bit values or registers."""
-
-    first: Value
-    """The axis begins: every open window starts anew."""
-    start: Value
-    """A window begins."""
-    end: Value
-    """A window is complete."""
-
-    def later(self, m: Module, move: Value, name: str) -> "_Phase":
-        """Register it."""
-        bits = Signal(3, name=name)
-        with m.If(move):
-            m.d.sync += bits.eq(Cat(self.first, self.start, self.end))
-        return _Phase(*bits)
 
 
 class _Pool(wiring.Component):
@@ -104,8 +43,8 @@ class _Pool(wiring.Component):
         if channels % lanes:
             raise ValueError(f"Pool lanes must divide {channels}, not {lanes!r}")
         self._given = given
-        self._x = _Axis(width, kernel[1], stride[1], left, right)
-        self._y = _Axis(height, kernel[0], stride[0], top, bottom)
+        self._x = Axis(width, kernel[1], stride[1], left, right)
+        self._y = Axis(height, kernel[0], stride[0], top, bottom)
         if min(self._x.count, self._y.count) < 1:
             raise ValueError(f"Pool kernel must fit the padded image, not {kernel!r}")
         super().__init__({"i": In(port(lanes, bits)), "o": Out(port(lanes, self.bits_out))})
@@ -183,7 +122,7 @@ class _Pool(wiring.Component):
     @property
     def latency(self) -> int:
         """Clock edges from the first word in to the first word out, when nothing stalls."""
-        return (self._y.first_end * self._x.steps + self._x.first_end) * self.folds + 3
+        return (self._y.first_end * self._x.steps + self._x.first_end) * self.folds + 1
 
     @property
     def depth(self) -> int:
@@ -206,133 +145,41 @@ class _Pool(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the step counters, the pooling along a row, and the pooling of rows."""
         m = Module()
-        move, step = Signal(), Signal()
-        m.d.comb += move.eq(~self.o.valid | self.o.ready)
-        trips = {"fold": self.folds, "x": self._x.steps, "y": self._y.steps}
-        nest = LoopNest(m, trips, step)
+        move, step, full, last = Signal(), Signal(), Signal(), Signal()
+        nest = LoopNest(m, {"fold": self.folds, "x": self._x.steps, "y": self._y.steps}, step)
         x, y = nest.at["x"], nest.at["y"]
         beyond = _from(x, self._x.size, self._x.steps) | _from(y, self._y.size, self._y.steps)
-        m.d.comb += [step.eq(move & (beyond | self.i.valid)), self.i.ready.eq(move & ~beyond)]
-        along = _phase(m, "x", self._x, x, step & nest.ends(1), nest.ends(2))
-        down = _phase(m, "y", self._y, y, step & nest.ends(2), nest.ends(3))
-        final = (x == self._x.last_end) & (y == self._y.last_end) & nest.ends(1)
+        along = phase_of(m, "x", self._x, x, step=step & nest.ends(1), wrap=nest.ends(2))
+        down = phase_of(m, "y", self._y, y, step=step & nest.ends(2), wrap=nest.ends(3))
+        lower = down.later(m, move)
+        m.d.comb += [
+            move.eq(~self.o.valid | self.o.ready),
+            step.eq(move & (beyond | self.i.valid)),
+            self.i.ready.eq(move & ~beyond),
+            self.o.valid.eq(full & lower.end),
+            self.o.payload.last.eq(last),
+        ]
 
         # Padding behind the image is a word of zeros: they neither win nor add.
-        taken = Signal.like(self.i.payload.data)
-        full, last = Signal(), Signal()
+        word = [Mux(beyond, 0, lane) for lane in self.i.payload.data]
+        bits = self._width(self._x.kernel)
+        row = OpenWindows(m, "row", self._x, words=self.folds, lanes=self.lanes, bits=bits)
+        inside = row.pool(self._join, word, along, step=step)
+        pooled = Signal(data.ArrayLayout(unsigned(bits), self.lanes), reset_less=True)
         with m.If(move):
-            m.d.sync += [full.eq(step), last.eq(final), taken.eq(self.i.payload.data)]
-            with m.If(beyond):
-                m.d.sync += taken.eq(0)
-        along, down = along.later(m, move, "along"), down.later(m, move, "down")
-        row = _Partial(m, "row", self._x, self.folds, self.lanes, self._width(self._x.kernel))
-        inside = row.pool(self._join, taken, along, step=step, store=full & move)
+            m.d.sync += [pooled[lane].eq(value) for lane, value in enumerate(inside)]
+            m.d.sync += full.eq(step & along.end)
+            m.d.sync += last.eq(nest.ends(1) & (x == self._x.last_end) & (y == self._y.last_end))
 
-        ended = full & along.end
-        pooled = Signal(data.ArrayLayout(unsigned(self._width(self._x.kernel)), self.lanes))
-        again, final = Signal(), Signal()
-        with m.If(move):
-            m.d.sync += [again.eq(ended), final.eq(last)]
-            m.d.sync += [lane.eq(value) for lane, value in zip(pooled, inside, strict=True)]
-        lower = down.later(m, move, "lower")
         words = self.out_width * self.folds
-        rows = _Partial(m, "rows", self._y, words, self.lanes, self.bits_out)
-        store = again & move
-        result = rows.pool(self._join, pooled, lower, step=move & ended, store=store)
-        with m.If(move):
-            m.d.sync += [self.o.valid.eq(again & lower.end), self.o.payload.last.eq(final)]
-            for lane, value in zip(self.o.payload.data, result, strict=True):
-                m.d.sync += lane.eq(value)
+        rows = OpenWindows(m, "rows", self._y, words=words, lanes=self.lanes, bits=self.bits_out)
+        result = rows.pool(self._join, pooled, lower, step=full & move)
+        m.d.comb += [self.o.payload.data[lane].eq(value) for lane, value in enumerate(result)]
         return m
 
 
 def _from(at: Signal, size: int, steps: int) -> Value:
     return at >= size if steps > size else Const(0, 1)
-
-
-def _phase(m: Module, name: str, axis: _Axis, at: Signal, step: Value, wrap: Value) -> _Phase:
-    """Tell where windows begin and end; `step` goes to the next position, with `wrap` to 0."""
-    turn = Signal(range(axis.stride), name=f"turn_{name}", init=axis.before % axis.stride)
-    with m.If(step):
-        m.d.sync += turn.eq(turn + 1)
-        with m.If(turn == axis.stride - 1):
-            m.d.sync += turn.eq(0)
-        with m.If(wrap):
-            m.d.sync += turn.eq(turn.init)
-    end: Value = turn == (axis.kernel - 1) % axis.stride
-    if axis.first_end >= axis.stride:
-        end = end & (at >= axis.first_end)
-    if axis.last_end + axis.stride < axis.steps:
-        end = end & (at <= axis.last_end)
-    return _Phase(at == 0, turn == 0, end)
-
-
-class _Partial:
-    """Partial results of the windows that are open along one axis, for `words` streams in turn."""
-
-    def __init__(
-        self, m: Module, name: str, axis: _Axis, words: int, lanes: int, bits: int
-    ) -> None:
-        self._m = m
-        self._name = name
-        self._axis = axis
-        self._words = words
-        self._word = data.ArrayLayout(data.ArrayLayout(unsigned(bits), lanes), max(1, axis.kept))
-
-    def pool(
-        self, join: Any, word: Any, phase: _Phase, *, step: Value, store: Value
-    ) -> list[Value]:
-        """Add `word` to all open windows; return the oldest, which counts where `phase.end` is.
-
-        With `step` the next word comes in, and with `store` this one goes on.
-        """
-        axis = self._axis
-        old: Any = self._kept(step, store) if axis.kept else None
-        lanes = []
-        for lane, fresh in enumerate(word):
-            joined = [join(old[0][slot][lane], fresh) for slot in range(axis.kept)]
-            # A new window moves the others one slot on. Where the oldest ends just then, there is
-            # no slot behind it.
-            stay = [*joined, *joined[-1:]] if joined else [fresh]
-            moved = [fresh, *joined]
-            values = [
-                Mux(phase.first, fresh, Mux(phase.start, after, before))
-                for after, before in zip(moved, stay, strict=True)
-            ]
-            for slot in range(axis.kept):
-                self._m.d.comb += old[1][slot][lane].eq(values[slot])
-            lanes.append(values[axis.age])
-        return lanes
-
-    def _kept(self, step: Value, store: Value) -> tuple[Any, Any]:
-        """Build what holds the open windows: what it held for this word, and what it will."""
-        m = self._m
-        held: Any = Signal(self._word, name=f"{self._name}_held")
-        new: Any = Signal(self._word, name=f"{self._name}_new")
-        if self._words == 1:
-            with m.If(store):
-                m.d.sync += held.eq(new)
-            return held, new
-        # A word comes back after two steps or more, so it is written before it is read again.
-        width = len(held.as_value())
-        memory: Memory[Any, Any] = Memory(
-            shape=width, depth=self._words, init=[], attrs={"no_rw_check": 1}
-        )
-        m.submodules[f"{self._name}_memory"] = memory
-        write, read = memory.write_port(), memory.read_port()
-        ahead = Signal(range(self._words), name=f"{self._name}_ahead")
-        with m.If(step):
-            m.d.sync += [write.addr.eq(ahead), ahead.eq(ahead + 1)]
-            with m.If(ahead == self._words - 1):
-                m.d.sync += ahead.eq(0)
-        m.d.comb += [
-            read.addr.eq(ahead),
-            read.en.eq(step),
-            held.as_value().eq(read.data),
-            write.data.eq(new.as_value()),
-            write.en.eq(store),
-        ]
-        return held, new
 
 
 class MaxPool(_Pool):
@@ -344,7 +191,7 @@ class MaxPool(_Pool):
     size of the image along the axis plus the rows or columns of padding behind it that the last
     window reaches, which take time without input. (The usual pools, 2x2/2, and 3x3/2 with padding 1
     on an even size, reach none: one word comes in with every clock.) Consecutive frames have no
-    bubble. Latency ``((kh-1-top) * steps_x + kw-1-left) * folds + 3``.
+    bubble. Latency ``((kh-1-top) * steps_x + kw-1-left) * folds + 1``.
 
     Padding never wins. Rows and columns that no window reaches are taken and dropped. While `o`
     stalls, everything stands still; `i.ready` follows `o.ready`. `i.last` is not read.
