@@ -179,10 +179,9 @@ def test_option_wrong(refuses, model: Path, words: tuple[str, ...], what: str, t
 
 @pytest.mark.parametrize("name", KEYWORDS)
 def test_name_wrong(refuses, model: Path, name: str) -> None:
-    words = ("generate", "network", model, "-o", "out", "--name", name)
-    refuses(2, "is not usable in Verilog and file names", "Use a letter or underscore", *words)
-    words = ("generate", "array", "--pe", 1, "--simd", 1, "-o", "out", "--name", name)
-    refuses(2, "is not usable in Verilog and file names", "Use a letter or underscore", *words)
+    what, todo = "is not usable in Verilog and file names", "Use a letter or underscore"
+    for words in (("network", model), ("array", "--pe", 1, "--simd", 1)):
+        refuses(2, what, todo, "generate", *words, "-o", "out", "--name", name)
 
 
 @pytest.mark.parametrize(
