@@ -35,11 +35,15 @@ class _Pool(wiring.Component):
         for name, pair in (("kernel", kernel), ("stride", stride)):
             if len(pair) != 2 or not all(isinstance(part, int) and part > 0 for part in pair):
                 raise ValueError(f"Pool {name} must be two positive integers, not {pair!r}")
-        top, left, bottom, right = padding
         # A window that lies in padding altogether has no maximum.
-        for pad, size in zip(padding, (*kernel, *kernel), strict=True):
-            if not isinstance(pad, int) or not 0 <= pad < size:
-                raise ValueError(f"Pool padding must be below the kernel's size, not {padding!r}")
+        sides = list(zip(padding, (*kernel, *kernel), strict=False))
+        if len(padding) != 4 or not all(
+            isinstance(pad, int) and 0 <= pad < size for pad, size in sides
+        ):
+            raise ValueError(
+                f"Pool padding must be four integers below the kernel, not {padding!r}"
+            )
+        top, left, bottom, right = padding
         if channels % lanes:
             raise ValueError(f"Pool lanes must divide {channels}, not {lanes!r}")
         self._given = given

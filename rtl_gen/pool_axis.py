@@ -167,7 +167,7 @@ class OpenWindows:
             shape=len(self._new.as_value()),
             depth=self._words,
             init=[],
-            attrs={"no_rw_check": 1},
+            attrs={"no_rw_check": "1"},
         )
         m.submodules[f"{self._name}_memory"] = memory
         write, read = memory.write_port(), memory.read_port()

@@ -215,7 +215,7 @@ class SlidingWindow(wiring.Component):
         depth = self.depth
         # What is read was written before, so Yosys need not build what happens if both meet.
         memory: Memory[Any, Any] = Memory(
-            shape=self._shape.lanes * self._bits, depth=depth, init=[], attrs={"no_rw_check": 1}
+            shape=self._shape.lanes * self._bits, depth=depth, init=[], attrs={"no_rw_check": "1"}
         )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
