@@ -362,6 +362,13 @@ def test_port_in_use(refuses, model, pictures) -> None:
         os.close(theirs)
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan"])
+def test_timeout_wrong(refuses, model, pictures, seconds: str) -> None:
+    words = ("run", model, "--images", pictures, "--port", "socket://127.0.0.1:1")
+    what = f"timeout must be a positive number, not {float(seconds)}"
+    refuses(2, what, "Try 2.0 seconds", *words, "--timeout", seconds)
+
+
 def test_silent_port(cli, tree, model, pictures) -> None:
     before = tree()
     with socket.create_server(("127.0.0.1", 0)) as server:
