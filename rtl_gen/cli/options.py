@@ -72,7 +72,8 @@ class Planned:
     ----------
     plan : Plan
     board : Board
-        The one that the user named; otherwise the smallest that the network fits.
+        The one that the user named; otherwise the smallest that the network fits, or, with a
+        folding by hand, the largest where it fits none.
     inputs : tuple of Path
         Files that were read.
     """
@@ -114,11 +115,22 @@ def make(
         chosen = load_folding(folding) if folding else _solve(graph, target, fps, clock)
     elif folding:
         chosen = load_folding(folding)
-        target = _first_board(graph, None, None)[0]
+        target = _roomiest(graph)
     else:
         target, chosen = _first_board(graph, fps, clock)
     inputs = (model, folding) if folding else (model,)
     return Planned(make_plan(graph, chosen, name=name), target, inputs)
+
+
+def _roomiest(graph: Graph) -> Board:
+    """Find the smallest board that holds a network, or the largest of all where none does."""
+    from rtl_gen.build.boards import all_boards
+
+    try:
+        return _first_board(graph, None, None)[0]
+    except DoesNotFit:
+        # Whoever folds by hand may have a device of their own in mind.
+        return max(all_boards(), key=lambda board: board.budget.lut4)
 
 
 def _solve(graph: Graph, board: Board, fps: float | None, clock: float | None) -> Folding:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from bnnhw.fold import load_folding
+from bnnhw.graph import save_graph
 from rtl_gen.tools import find_program, run_tool
+from sim.samples import network
 
 KEYS = {"name", "identity", "board", "cycles_per_image", "bottleneck", "files"}
 FOLDING = """
@@ -92,6 +94,24 @@ def test_folding_by_hand_comes_back(cli, model: Path) -> None:
         "generate", "network", model, "--folding", written, "-o", "again", "--json"
     ).document
     assert again["identity"] == facts["identity"]
+
+
+def test_network_for_a_device_of_ones_own(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No known board holds it, and with a folding by hand none is needed."""
+    from dataclasses import replace
+
+    from rtl_gen.build.boards import all_boards
+
+    save_graph(network((40, 30, 3), 1), Path("big.json"))
+    small = [replace(b, budget=replace(b.budget, lut4=500, ebr=0)) for b in all_boards()]
+    monkeypatch.setattr("rtl_gen.build.boards.all_boards", lambda: tuple(small))
+    words = ("generate", "network", "big.json", "-o", "out", "--json")
+    assert cli(*words).refused(4, "the device has 500 and 0") == (
+        "Choose a larger board or a smaller network."
+    )
+    Path("f.toml").write_text("[layer.fc0]\npe=2\nsimd=8\n[layer.fc1]\npe=1\nsimd=3\n")
+    done = cli(*words, "--folding", "f.toml")
+    assert done.code == 0 and done.document["cycles_per_image"] == 15 * 5
 
 
 @pytest.mark.parametrize("fps", [100_000, 1_000_000])
