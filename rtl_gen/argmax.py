@@ -15,7 +15,7 @@ __all__ = ["Argmax"]
 class Argmax(wiring.Component):
     """Add to each logit the index of the largest so far; with `last` that is the predicted class.
 
-    Class k scores `scale * code + offsets[k]`; of equal scores the first wins. Latency 1, one word per
+    Class k scores `scale * code + offsets[k]`; of equal the first wins. Latency 1, one word per
     clock, `classes` cycles per frame, no bubble between frames. While `o` stalls, `i` waits.
     `o.last` comes from a counter of its own; `i.last` is not read.
 
@@ -40,7 +40,8 @@ class Argmax(wiring.Component):
     Raises
     ------
     ValueError
-        If `classes`, `bits` or `scale` is not a positive integer, or `offsets` are not `classes` integers.
+        If `classes`, `bits` or `scale` is not a positive integer, or `offsets` are not `classes`
+        integers.
     """
 
     def __init__(self, *, classes: int, bits: int, offsets: Sequence[int], scale: int = 1) -> None:

@@ -25,13 +25,18 @@ class PEArray(wiring.Component):
         Columns computed at once.
     folds : int
         Words of a vector.
+    bits : int
+        Width of an activation, see `ProcessingElement`.
+    masked : bool
+        Words may be padding with true zeros. Counts are then in half steps: a match counts 2, and
+        each lane of a masked word 1.
     count_bits : int
         Width of a count; at least ``bits_for(simd * folds + 1)`` unless the largest counts are
         known not to occur.
 
     Members
     -------
-    i_activation : stream of word(simd), in
+    i_activation : stream of word(simd, bits) or masked_word(simd, bits), in
         `last` with the word that ends a frame.
     i_weight : stream of ArrayLayout(unsigned(simd), pe), in
     o : stream of word(pe, count_bits), out
@@ -45,9 +50,19 @@ class PEArray(wiring.Component):
 
     LATENCY = 2
 
-    def __init__(self, *, pe: int, simd: int, folds: int, count_bits: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        pe: int,
+        simd: int,
+        folds: int,
+        bits: int = 1,
+        masked: bool = False,
+        count_bits: int | None = None,
+    ) -> None:
         if count_bits is None and isinstance(simd, int) and isinstance(folds, int):
-            count_bits = max(1, (simd * folds).bit_length())
+            top = simd * folds * ((1 << bits) - 1) << masked
+            count_bits = max(1, top.bit_length())
         for name, value in (
             ("PE", pe),
             ("SIMD", simd),
@@ -60,10 +75,12 @@ class PEArray(wiring.Component):
         self._pe = pe
         self._simd = simd
         self._folds = folds
+        self._bits = bits
+        self._masked = masked
         self._count_bits = count_bits
         super().__init__(
             {
-                "i_activation": In(port(simd)),
+                "i_activation": In(port(simd, bits, masked=masked)),
                 "i_weight": In(stream.Signature(data.ArrayLayout(unsigned(simd), pe))),
                 "o": Out(port(pe, count_bits)),
             }
@@ -117,15 +134,18 @@ class PEArray(wiring.Component):
         with m.If(taken):
             m.d.sync += fold.eq(Mux(fold == self._folds - 1, 0, fold + 1))
         for row in range(self._pe):
-            m.submodules[f"pe{row}"] = element = ProcessingElement(simd=self._simd)
+            m.submodules[f"pe{row}"] = element = ProcessingElement(simd=self._simd, bits=self._bits)
             m.d.comb += [
                 element.activation.eq(self.i_activation.payload.data.as_value()),
                 element.weight.eq(self.i_weight.payload[row]),
             ]
-            partial = Signal(element.count.shape(), name=f"partial{row}", reset_less=True)
+            count = element.count
+            if self._masked:
+                count = Mux(self.i_activation.payload.masked, self._simd, element.count << 1)
+            partial = Signal(count.shape(), name=f"partial{row}", reset_less=True)
             total = self.o.payload.data[row]
             with m.If(step):
-                m.d.sync += partial.eq(element.count)
+                m.d.sync += partial.eq(count)
                 with m.If(counted):
                     m.d.sync += total.eq(Mux(first, 0, total) + partial)
         return m

@@ -4,10 +4,10 @@ from amaranth.hdl import Elaboratable, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Popcount"]
+__all__ = ["Popcount", "balanced_sum"]
 
 
-def _sum(parts: list[Value]) -> Value:
+def balanced_sum(parts: list[Value]) -> Value:
     """Add as a balanced tree, so that the width grows by one bit a level."""
     while len(parts) > 1:
         paired = [parts[k] + parts[k + 1] for k in range(0, len(parts) - 1, 2)]
@@ -60,5 +60,5 @@ class Popcount(wiring.Component):
         if hasattr(platform, "get_popcount"):
             return platform.get_popcount(self)
         m = Module()
-        m.d.comb += self.o.eq(_sum([self.i[k] for k in range(self._width)]))
+        m.d.comb += self.o.eq(balanced_sum([self.i[k] for k in range(self._width)]))
         return m

@@ -25,15 +25,19 @@ class ReplayBuffer(wiring.Component):
     words : int
         Words of a frame.
     lanes : int
-        Bits of a word.
+        Elements of a word.
     repeats : int
         Times that a frame is sent on.
+    bits : int
+        Width of an element.
+    masked : bool
+        Words carry `masked` as well, see `masked_word`.
 
     Members
     -------
-    i : stream of word(lanes), in
+    i : stream of word(lanes, bits), in
         `last` is not needed and not read.
-    o : stream of word(lanes), out
+    o : stream of word(lanes, bits), out
         `last` marks the last word of the last repeat.
 
     Raises
@@ -44,14 +48,19 @@ class ReplayBuffer(wiring.Component):
 
     LATENCY = 2
 
-    def __init__(self, *, words: int, lanes: int, repeats: int) -> None:
-        for name, value in (("words", words), ("lanes", lanes), ("repeats", repeats)):
+    def __init__(
+        self, *, words: int, lanes: int, repeats: int, bits: int = 1, masked: bool = False
+    ) -> None:
+        given = (("words", words), ("lanes", lanes), ("repeats", repeats), ("bits", bits))
+        for name, value in given:
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"Replay {name} must be a positive integer, not {value!r}")
         self._words = words
         self._lanes = lanes
         self._repeats = repeats
-        super().__init__({"i": In(port(lanes)), "o": Out(port(lanes))})
+        self._width = lanes * bits + masked
+        both = port(lanes, bits, masked=masked)
+        super().__init__({"i": In(both), "o": Out(both)})
 
     @property
     def words(self) -> int:
@@ -60,7 +69,7 @@ class ReplayBuffer(wiring.Component):
 
     @property
     def lanes(self) -> int:
-        """Bits of a word."""
+        """Elements of a word."""
         return self._lanes
 
     @property
@@ -73,7 +82,7 @@ class ReplayBuffer(wiring.Component):
         m = Module()
         final = self._words - 1
         span = max(1, final.bit_length())
-        memory: Memory[Any, Any] = Memory(shape=self._lanes, depth=2 << span, init=[])
+        memory: Memory[Any, Any] = Memory(shape=self._width, depth=2 << span, init=[])
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         full = Signal(2)
@@ -87,7 +96,7 @@ class ReplayBuffer(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(~full.bit_select(fill_bank, 1)),
             write.addr.eq(Cat(fill, fill_bank)),
-            write.data.eq(self.i.payload.data.as_value()),
+            write.data.eq(self.i.payload.as_value()),
             write.en.eq(taken),
         ]
         with m.If(taken):
@@ -103,7 +112,7 @@ class ReplayBuffer(wiring.Component):
         m.d.comb += [
             read.addr.eq(Cat(at, bank)),
             read.en.eq(step & there),
-            self.o.payload.data.eq(read.data),
+            self.o.payload.as_value()[: self._width].eq(read.data),
         ]
         with m.If(step):
             m.d.sync += [self.o.valid.eq(there), self.o.payload.last.eq(ends)]

@@ -3,7 +3,7 @@
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream
 
-__all__ = ["port", "result", "word"]
+__all__ = ["masked_word", "port", "result", "word"]
 
 
 def word(lanes: int, bits: int = 1) -> data.StructLayout:
@@ -26,9 +26,15 @@ def word(lanes: int, bits: int = 1) -> data.StructLayout:
     return data.StructLayout({"data": data.ArrayLayout(unsigned(bits), lanes), "last": 1})
 
 
-def port(lanes: int, bits: int = 1) -> stream.Signature:
-    """Signature of a stream of `word(lanes, bits)`."""
-    return stream.Signature(word(lanes, bits))
+def masked_word(lanes: int, bits: int = 1) -> data.StructLayout:
+    """Layout of a stream word that may be padding: then `masked` is set and `data` is 0."""
+    array = word(lanes, bits)["data"].shape
+    return data.StructLayout({"data": array, "masked": 1, "last": 1})
+
+
+def port(lanes: int, bits: int = 1, *, masked: bool = False) -> stream.Signature:
+    """Signature of a stream of `word(lanes, bits)`, or of `masked_word(lanes, bits)`."""
+    return stream.Signature(masked_word(lanes, bits) if masked else word(lanes, bits))
 
 
 def result(bits: int, index_bits: int) -> data.StructLayout:

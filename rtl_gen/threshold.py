@@ -4,13 +4,14 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .popcount import balanced_sum
 from .streams import port
 
-__all__ = ["ThresholdUnit"]
+__all__ = ["OffsetUnit", "ThresholdUnit"]
 
 
 class ThresholdUnit(wiring.Component):
-    """Compare each lane's count with its threshold: the bit is ``count >= threshold``.
+    """Compare each lane's count with its thresholds, and say how many of them it reaches.
 
     Takes one word of counts and one of thresholds together, each clock; latency 1; a stalled output
     holds its word.
@@ -23,12 +24,15 @@ class ThresholdUnit(wiring.Component):
         Width of a count.
     threshold_bits : int
         Width of a threshold; a threshold above every count never fires, 0 always does.
+    levels : int
+        Thresholds of a lane; one gives the bit ``count >= threshold``.
 
     Members
     -------
     i : stream of word(lanes, bits), in
-    i_threshold : stream of ArrayLayout(unsigned(threshold_bits), lanes), in
-    o : stream of word(lanes), out
+    i_threshold : stream of ArrayLayout(unsigned(threshold_bits), lanes * levels), in
+        The thresholds of lane 0 first.
+    o : stream of word(lanes, bits_for(levels + 1)), out
         `last` as it came in.
 
     Raises
@@ -39,20 +43,22 @@ class ThresholdUnit(wiring.Component):
 
     LATENCY = 1
 
-    def __init__(self, *, lanes: int, bits: int, threshold_bits: int) -> None:
-        for name, value in (("lanes", lanes), ("bits", bits), ("threshold_bits", threshold_bits)):
+    def __init__(self, *, lanes: int, bits: int, threshold_bits: int, levels: int = 1) -> None:
+        given = {"lanes": lanes, "bits": bits, "threshold_bits": threshold_bits, "levels": levels}
+        for name, value in given.items():
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"Threshold {name} must be a positive integer, not {value!r}")
         self._lanes = lanes
         self._bits = bits
         self._threshold_bits = threshold_bits
+        self._levels = levels
         super().__init__(
             {
                 "i": In(port(lanes, bits)),
                 "i_threshold": In(
-                    stream.Signature(data.ArrayLayout(unsigned(threshold_bits), lanes))
+                    stream.Signature(data.ArrayLayout(unsigned(threshold_bits), lanes * levels))
                 ),
-                "o": Out(port(lanes)),
+                "o": Out(port(lanes, levels.bit_length())),
             }
         )
 
@@ -85,6 +91,72 @@ class ThresholdUnit(wiring.Component):
                 self.o.payload.last.eq(self.i.payload.last),
             ]
             for lane in range(self._lanes):
-                fires = self.i.payload.data[lane] >= self.i_threshold.payload[lane]
-                m.d.sync += self.o.payload.data[lane].eq(fires)
+                reached = [
+                    self.i.payload.data[lane]
+                    >= self.i_threshold.payload[lane * self._levels + level]
+                    for level in range(self._levels)
+                ]
+                m.d.sync += self.o.payload.data[lane].eq(balanced_sum(reached))
+        return m
+
+
+class OffsetUnit(wiring.Component):
+    """Add a number of its own to each lane's count, modulo the width of the result.
+
+    Takes one word of counts and one of offsets together, each clock; latency 1; a stalled output
+    holds its word. Modulo arithmetic makes negative offsets right as long as the sums are in range.
+
+    Parameters
+    ----------
+    lanes : int
+        Counts of a word.
+    bits : int
+        Width of a count.
+    bits_out : int
+        Width of an offset and of a sum.
+
+    Members
+    -------
+    i : stream of word(lanes, bits), in
+    i_offset : stream of ArrayLayout(unsigned(bits_out), lanes), in
+    o : stream of word(lanes, bits_out), out
+        `last` as it came in.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is below 1.
+    """
+
+    LATENCY = 1
+
+    def __init__(self, *, lanes: int, bits: int, bits_out: int) -> None:
+        for name, value in (("lanes", lanes), ("bits", bits), ("bits_out", bits_out)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"Offset {name} must be a positive integer, not {value!r}")
+        self._lanes = lanes
+        super().__init__(
+            {
+                "i": In(port(lanes, bits)),
+                "i_offset": In(stream.Signature(data.ArrayLayout(unsigned(bits_out), lanes))),
+                "o": Out(port(lanes, bits_out)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Build one adder for each lane."""
+        m = Module()
+        step = ~self.o.valid | self.o.ready
+        m.d.comb += [
+            self.i.ready.eq(step & self.i_offset.valid),
+            self.i_offset.ready.eq(step & self.i.valid),
+        ]
+        with m.If(step):
+            m.d.sync += [
+                self.o.valid.eq(self.i.valid & self.i_offset.valid),
+                self.o.payload.last.eq(self.i.payload.last),
+            ]
+            for lane in range(self._lanes):
+                total = self.i.payload.data[lane] + self.i_offset.payload[lane]
+                m.d.sync += self.o.payload.data[lane].eq(total)
         return m
