@@ -1,8 +1,8 @@
 """What an ONNX model gets for each 8-bit pixel: the file does not say, so one rule decides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from .onnx_file import OnnxFile, OnnxNode
 __all__ = ["pixel_table"]
 
 _PROPERTY = "bnnhw.pixel_scale"
+_WAYS = {
+    "unit": (Fraction(1, 255), Fraction(0)),
+    "byte": (Fraction(1), Fraction(0)),
+    "centred": (Fraction(2, 255), Fraction(-1)),
+}
 _SAME_PIXELS = {"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
 
 
@@ -28,30 +33,31 @@ def pixel_table(
     nodes : sequence of OnnxNode
         Those that lead to the output, in order.
     pixel : str
-        "unit", "byte" or "auto".
+        "unit", "byte", "centred" or "auto".
 
     Raises
     ------
     UsageError
         If `pixel` or the property of the file is none of what is known.
     """
-    if pixel not in ("unit", "byte", "auto"):
+    if pixel not in ("auto", *_WAYS):
         raise UsageError(
-            f"Pixels are read as 'unit', 'byte' or 'auto', not {printable(repr(pixel))}.",
+            f"Pixels are read as 'unit', 'byte', 'centred' or 'auto', not "
+            f"{printable(repr(pixel))}.",
             "Choose one of them.",
         )
+    offset = Fraction(0)
     if pixel == "auto" and _PROPERTY in file.props:
         scale, why = _stated(file), f"property {_PROPERTY}"
     elif pixel == "auto":
-        byte = _divides_by_255(file, nodes)
-        scale = Fraction(1) if byte else Fraction(1, 255)
-        why = "its first operation divides by 255" if byte else "nothing else is said"
+        way, why = _first_step(file, nodes)
+        scale, offset = _WAYS[way]
     else:
-        scale, why = Fraction(1 if pixel == "byte" else Fraction(1, 255)), "as asked"
+        (scale, offset), why = _WAYS[pixel], "as asked"
     # Frameworks hand 32-bit floats to the model; p / 255 is rounded to one before anything is
     # calculated, and that very number is what enters here.
-    table = tuple(Fraction(float(np.float32(float(scale * value)))) for value in range(256))
-    return table, f"x = {scale} * pixel ({why})"
+    table = tuple(Fraction(float(np.float32(float(scale * p + offset)))) for p in range(256))
+    return table, f"x = {scale} * pixel{f' - {-offset}' if offset else ''} ({why})"
 
 
 def _stated(file: OnnxFile) -> Fraction:
@@ -72,7 +78,8 @@ def _stated(file: OnnxFile) -> Fraction:
     return scale
 
 
-def _divides_by_255(file: OnnxFile, nodes: Sequence[OnnxNode]) -> bool:
+def _first_step(file: OnnxFile, nodes: Sequence[OnnxNode]) -> tuple[str, str]:
+    """Give the way in which the first operation on the image expects pixels, and why."""
     same = set(file.inputs)
     constants = dict(file.initializers)
     for node in nodes:
@@ -84,5 +91,20 @@ def _divides_by_255(file: OnnxFile, nodes: Sequence[OnnxNode]) -> bool:
                 same.update(node.outputs)
                 continue
             divisor = constants.get(node.inputs[-1])
-            return node.op == "Div" and divisor is not None and fractions_of(divisor) == [255]
-    return False
+            if node.op == "Div" and divisor is not None and fractions_of(divisor) == [255]:
+                return "byte", "its first operation divides by 255"
+            if node.op == "Quant" and _from_minus_one(node, constants):
+                # With pixels of 0 to 1 its negative half would be of no use.
+                return "centred", "its first operation quantises numbers from -1 to 1"
+            break
+    return "unit", "nothing else is said"
+
+
+def _from_minus_one(node: OnnxNode, constants: Mapping[str, Any]) -> bool:
+    """Tell whether a quantiser takes numbers from −1 on to just below 1."""
+    terms = [constants.get(name) for name in node.inputs[1:]]
+    if len(terms) != 3 or any(term is None or term.size != 1 for term in terms):
+        return False
+    scale, zero, bits = (fractions_of(term)[0] for term in terms if term is not None)
+    signed = node.attributes.get("signed", 1) == 1 and not node.attributes.get("narrow", 0)
+    return signed and zero == 0 and 1 < bits <= 16 and scale * 2 ** (bits - 1) == 1

@@ -1,133 +1,28 @@
 """QONNX files: the graph of a file is interpreted once, with tensors known only in their form."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
 from pathlib import Path
-from typing import Any, NoReturn
-
-import numpy as np
+from typing import NoReturn
 
 from ..errors import UsageError
 from ..graph import Graph
 from ..names import printable
-from . import qonnx_layers as layers
-from . import qonnx_math as maths
-from . import qonnx_shapes as shapes
 from .chain import Chain, graph_name
 from .decide import Undecidable
 from .onnx_file import FLOAT, OnnxFile, OnnxNode, read_onnx
 from .pixels import pixel_table
+from .qonnx_rules import attributes_of, rule_of
 from .qonnx_values import Affine, Const, Decision, Pixels, Site, Value
 from .scores import decided
 
 __all__ = ["load_qonnx"]
 
 _PIXELS_CAP = 1 << 26
-_QUANTISERS = {"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"}
-_EPSILON = float(np.float32(1e-5))
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """How one operator is read.
-
-    Parameters
-    ----------
-    run : callable
-        Handler; gets the site, the attributes and the inputs.
-    inputs : tuple of int
-        Least and largest number of inputs.
-    attributes : mapping of str to (type, default)
-        Those that the handler reads.
-    fixed : mapping of str to tuple
-        Those that change nothing with these values, and are refused with others.
-    ignored : tuple of str
-        Those that say nothing about inference.
-    outputs : int
-        Largest number of outputs.
-    """
-
-    run: Callable[..., Any]
-    inputs: tuple[int, int]
-    attributes: Mapping[str, tuple[type, Any]] = field(default_factory=dict)
-    fixed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    ignored: tuple[str, ...] = ()
-    outputs: int = 1
-
-
-_ONNX: dict[str, _Rule] = {
-    "Add": _Rule(maths.add, (2, 2)),
-    "ArgMax": _Rule(
-        layers.argmax,
-        (1, 1),
-        {"axis": (int, 0)},
-        {"keepdims": (0, 1), "select_last_index": (0,)},
-    ),
-    "BatchNormalization": _Rule(
-        maths.batch_normalization,
-        (5, 5),
-        {"epsilon": (float, _EPSILON)},
-        {"training_mode": (0,), "spatial": (1,)},
-        ("momentum",),
-    ),
-    "Concat": _Rule(shapes.concat, (1, 16), {"axis": (int, 0)}),
-    "Constant": _Rule(
-        shapes.constant,
-        (0, 0),
-        {
-            "value": (np.ndarray, None),
-            "value_float": (float, None),
-            "value_int": (int, None),
-            "value_floats": (tuple, None),
-            "value_ints": (tuple, None),
-        },
-    ),
-    "Div": _Rule(maths.div, (2, 2)),
-    "Flatten": _Rule(shapes.flatten, (1, 1), {"axis": (int, 1)}),
-    "Gather": _Rule(shapes.gather, (2, 2), {"axis": (int, 0)}),
-    "Gemm": _Rule(
-        layers.gemm,
-        (2, 3),
-        {"alpha": (float, 1.0), "beta": (float, 1.0), "transB": (int, 0)},
-        {"transA": (0,)},
-    ),
-    "Identity": _Rule(shapes.identity, (1, 1)),
-    "MatMul": _Rule(layers.matmul, (2, 2)),
-    "Mul": _Rule(maths.mul, (2, 2)),
-    "Pow": _Rule(maths.power, (2, 2)),
-    "Reshape": _Rule(shapes.reshape, (2, 2), {"allowzero": (int, 0)}),
-    "Shape": _Rule(shapes.shape_of, (1, 1), {}, {"start": (0,)}),
-    "Sign": _Rule(layers.sign, (1, 1)),
-    "Sqrt": _Rule(maths.sqrt, (1, 1)),
-    "Squeeze": _Rule(shapes.squeeze, (1, 2), {"axes": (tuple, None)}),
-    "Sub": _Rule(maths.sub, (2, 2)),
-    "TopK": _Rule(
-        layers.top_k, (2, 2), {"axis": (int, -1)}, {"largest": (1,), "sorted": (0, 1)}, outputs=2
-    ),
-    "Transpose": _Rule(shapes.transpose, (1, 1), {"perm": (tuple, None)}),
-    "Unsqueeze": _Rule(shapes.unsqueeze, (1, 2), {"axes": (tuple, None)}),
-}
-
-_CUSTOM: dict[str, _Rule] = {
-    "BipolarQuant": _Rule(layers.bipolar_quant, (2, 2)),
-    "MultiThreshold": _Rule(
-        layers.multi_threshold,
-        (2, 2),
-        {"out_scale": (float, 1.0), "out_bias": (float, 0.0), "out_dtype": (str, "")},
-        {"data_layout": ("NCHW", "NC")},
-    ),
-    "Quant": _Rule(
-        layers.quant,
-        (4, 4),
-        {"signed": (int, 1), "narrow": (int, 0), "rounding_mode": (str, "ROUND")},
-    ),
-}
 
 
 def load_qonnx(path: Path, *, name: str | None = None, pixel: str = "auto") -> Graph:
-    """Load a fully connected network with 1-bit weights and activations from a QONNX file.
+    """Load a network with ±1 or 8-bit weights and integer activations from a QONNX file.
 
     Parameters
     ----------
@@ -197,9 +92,12 @@ class _Interpreter:
         scores = result.scores if isinstance(result, Decision) else result
         if not isinstance(scores, Affine):
             self._fail("its output is neither scores nor a class that layers have made")
+        if prod(scores.shape) != len(scores.scale):
+            self._fail(f"its output has the shape {scores.shape} instead of one score a class")
         scale, bias = list(scores.scale), list(scores.offset)
+        logits = self._chain.flat(scores.edge)
         try:
-            verdict = decided(self._chain.grid(scores.edge), scale, bias)
+            verdict = decided(self._chain.grid(logits), scale, bias)
         except Undecidable as error:
             self._fail(
                 f"its class cannot be decided in integers: {error}",
@@ -207,12 +105,12 @@ class _Interpreter:
             )
         meta = {"format": "onnx", "producer": self._file.producer, "pixel": self._pixel}
         meta |= {printable(key): _clean(value) for key, value in self._file.props.items()}
-        return self._chain.graph(name, scores.edge, verdict, (scale, bias), meta)
+        return self._chain.graph(name, logits, verdict, (scale, bias), meta)
 
     def _run(self, node: OnnxNode) -> None:
         site = Site(str(self._file.path), node, self._chain)
-        rule = _rule(site)
-        attributes = _attributes(site, rule)
+        rule = rule_of(site)
+        attributes = attributes_of(site, rule)
         inputs = [self._read(site, tensor) for tensor in node.inputs]
         while inputs and inputs[-1] is None:
             inputs.pop()
@@ -247,36 +145,6 @@ def _live(file: OnnxFile) -> list[OnnxNode]:
             wanted.update(node.inputs)
             found.append(node)
     return found[::-1]
-
-
-def _rule(site: Site) -> _Rule:
-    node = site.node
-    if node.domain == "" and node.op in _ONNX:
-        return _ONNX[node.op]
-    if node.domain in _QUANTISERS and node.op in _CUSTOM:
-        return _CUSTOM[node.op]
-    domain = printable(node.domain or "ai.onnx")
-    site.fail(
-        f"is an operator of the domain '{domain}' that is not supported",
-        "Fully connected networks with 1-bit inputs, weights and activations are supported.",
-    )
-
-
-def _attributes(site: Site, rule: _Rule) -> dict[str, Any]:
-    result = {name: default for name, (_, default) in rule.attributes.items()}
-    for name, value in site.node.attributes.items():
-        if name in rule.attributes:
-            kind = rule.attributes[name][0]
-            if not isinstance(value, kind):
-                site.fail(f"has the attribute '{name}' of the wrong type")
-            result[name] = value
-        elif name in rule.fixed:
-            if not isinstance(value, int | str) or value not in rule.fixed[name]:
-                shown = printable(repr(value))
-                site.fail(f"has the attribute {name} = {shown}, which is not supported")
-        elif name not in rule.ignored:
-            site.fail(f"has the attribute '{printable(name)}', which is not supported")
-    return result
 
 
 def _clean(text: str) -> str:

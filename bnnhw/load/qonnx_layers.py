@@ -1,38 +1,45 @@
-"""Handlers of the operators that become nodes: products, quantisers, decisions."""
+"""Handlers of the operators that become layers: products with weights, and the class at the end."""
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import BIPOLAR
-from .exact import find_switch, fractions_of
-from .qonnx_values import Affine, Const, Decision, Pixels, Site, Value
+from ..graph import Grid
+from .exact import fractions_of
+from .qonnx_values import Affine, Const, Decision, Padded, Pixels, Site, Value
 
-__all__ = [
-    "argmax",
-    "bipolar_quant",
-    "gemm",
-    "matmul",
-    "multi_threshold",
-    "quant",
-    "sign",
-    "top_k",
-]
+__all__ = ["argmax", "conv", "gemm", "matmul", "top_k"]
 
 Attributes = dict[str, Any]
 _CHANNELS_CAP = 1 << 16
-# The data types of MultiThreshold that have two values, and these values.
-_VALUES = {"BIPOLAR": (Fraction(-1), Fraction(1)), "BINARY": (Fraction(0), Fraction(1))}
-_ROUNDINGS: dict[str, Callable[[Fraction], int]] = {"ROUND": round, "CEIL": ceil, "FLOOR": floor}
+
+
+@dataclass(frozen=True, eq=False)
+class _Weights:
+    """Rows of small integers, each times a gain.
+
+    Parameters
+    ----------
+    rows : array of int, in the shape of the tensor with the rows first
+        Bits where `binary`.
+    binary : bool
+    gains : list of Fraction
+    sums : list of int
+        Of the weights of each row.
+    """
+
+    rows: npt.NDArray[Any]
+    binary: bool
+    gains: list[Fraction]
+    sums: list[int]
 
 
 def matmul(site: Site, attributes: Attributes, x: Value | None, weight: Value | None) -> Value:
     """MatMul: a layer whose weights are columns."""
-    return _layer(site, x, site.const(weight, "the weights"), transposed=True)
+    return _dense(site, x, weight, transposed=True)
 
 
 def gemm(
@@ -43,8 +50,7 @@ def gemm(
     bias: Value | None = None,
 ) -> Value:
     """Gemm: alpha * x @ weight + beta * bias."""
-    matrix = site.const(weight, "the weights")
-    sums = _layer(site, x, matrix, transposed=not attributes["transB"])
+    sums = _dense(site, x, weight, transposed=not attributes["transB"])
     rows = len(sums.scale)
     zero = np.zeros((), np.int64)
     added = site.channels(zero if bias is None else site.const(bias, "C"), (1, rows), "C")
@@ -52,183 +58,151 @@ def gemm(
     return sums.changed([alpha] * rows, [beta * value for value in added])
 
 
-def _layer(site: Site, x: Value | None, weight: npt.NDArray[Any], *, transposed: bool) -> Affine:
-    if weight.ndim != 2:
-        site.fail(f"has weights of shape {weight.shape} instead of a matrix")
-    rows = weight.T if transposed else weight
-    edge, scale, offset = _bits(site, x, rows.shape[1])
-    if not rows.size or len(rows) > _CHANNELS_CAP:
-        site.fail(f"has {len(rows)} outputs; 1 to {_CHANNELS_CAP} are supported")
-    size = np.abs(rows)
-    if not size.all():
-        site.unsupported("has weights of 0")
-    if (size != size[:, :1]).any():
-        site.unsupported("has weights that are not ±1 times one scale for each output")
-    bits = rows > 0
-    gains = fractions_of(size[:, 0])
-    # The offset of each input enters the sum once for each weight, with the sign of that weight.
-    ones = (2 * bits.sum(axis=1, dtype=np.int64) - rows.shape[1]).tolist()
+def _dense(site: Site, x: Value | None, weight: Value | None, *, transposed: bool) -> Affine:
+    matrix = site.const(weight, "the weights")
+    if matrix.ndim != 2:
+        site.fail(f"has weights of shape {matrix.shape} instead of a matrix")
+    assert isinstance(weight, Const)
+    unit = weight.unit
+    rows = matrix.T if transposed else matrix
+    if not isinstance(x, Pixels | Affine):
+        site.refuse(x, "the tensor to multiply")
+    if len(x.shape) != 2 or x.shape[1] != rows.shape[1]:
+        site.fail(
+            f"has {rows.shape[1]} weights for each output but reads a tensor of shape {x.shape}"
+        )
+    source = site.edge(x, "the tensor to multiply")
+    scale, offset = _uniform(site, source)
+    found = _weights(site, rows, unit.T if transposed and unit is not None else unit)
+    edge = site.chain.dense(site.chain.flat(source.edge), found.rows, binary=found.binary)
+    return _result(found, (1, len(found.gains)), edge, scale, offset)
+
+
+def _uniform(site: Site, x: Affine) -> tuple[Fraction, Fraction]:
+    if len(set(zip(x.scale, x.offset, strict=True))) != 1 or not x.scale[0]:
+        site.unsupported("reads activations with a scale for each channel")
+    return x.scale[0], x.offset[0]
+
+
+def _result(
+    weights: _Weights, shape: tuple[int, ...], edge: str, scale: Fraction, offset: Fraction
+) -> Affine:
+    # The offset of each input enters the sum once for each weight, times that weight.
     return Affine(
-        site.chain.dense(edge, bits),
-        (1, len(rows)),
-        tuple(gain * scale for gain in gains),
-        tuple(gain * offset * one for gain, one in zip(gains, ones, strict=True)),
+        edge,
+        shape,
+        tuple(gain * scale for gain in weights.gains),
+        tuple(
+            gain * offset * total for gain, total in zip(weights.gains, weights.sums, strict=True)
+        ),
     )
 
 
-def _bits(site: Site, x: Value | None, columns: int) -> tuple[str, Fraction, Fraction]:
-    """Give the ±1 edge behind an input of a layer, and the scale and offset of its values."""
-    if not isinstance(x, Pixels | Affine):
-        site.refuse(x, "the tensor to multiply")
-    if len(x.shape) != 2 or x.shape[1] != columns:
-        site.fail(f"has {columns} weights for each output but reads a tensor of shape {x.shape}")
-    if isinstance(x, Pixels):
-        return _image_bits(site, x)
-    if site.chain.grid(x.edge) != BIPOLAR:
-        site.unsupported("reads sums that no activation has made 1 bit")
-    if len(set(zip(x.scale, x.offset, strict=True))) != 1 or not x.scale[0]:
-        site.unsupported("reads activations with a scale for each channel")
-    return x.edge, x.scale[0], x.offset[0]
+def _weights(site: Site, tensor: npt.NDArray[Any], unit: npt.NDArray[Any] | None) -> _Weights:
+    """Find bits and a gain for each row, or small integers where a quantiser made the weights."""
+    if not tensor.size or len(tensor) > _CHANNELS_CAP:
+        site.fail(f"has {len(tensor)} outputs; 1 to {_CHANNELS_CAP} are supported")
+    rows = tensor.reshape(len(tensor), -1)
+    size = np.abs(rows)
+    if (size == size[:, :1]).all() and size.all():
+        bits = rows > 0
+        sums = 2 * bits.sum(axis=1, dtype=np.int64) - rows.shape[1]
+        return _Weights(bits.reshape(tensor.shape), True, fractions_of(size[:, 0]), sums.tolist())
+    if unit is None:
+        if not size.all():
+            site.unsupported("has weights of 0")
+        site.unsupported("has weights that are not ±1 times one scale for each output")
+    if unit.size not in (1, len(tensor)) or unit.shape[0] != unit.size:
+        site.unsupported("has weights with more than one scale for each output")
+    gains = fractions_of(unit)
+    codes = np.rint(rows / unit.reshape(-1, 1).astype(np.float64)).astype(np.int64)
+    if np.abs(codes).max() <= 1:
+        site.unsupported("has weights of 0")
+    if codes.min() < -128 or codes.max() > 127:
+        site.unsupported(f"has weights of {codes.min()} to {codes.max()} times their scale")
+    return _Weights(
+        codes.reshape(tensor.shape),
+        False,
+        gains * len(tensor) if unit.size == 1 else gains,
+        codes.sum(axis=1).tolist(),
+    )
 
 
-def _image_bits(site: Site, x: Pixels) -> tuple[str, Fraction, Fraction]:
-    values = sorted({value for table in x.tables for value in table})
-    if len(values) != 2:
-        count = f"{len(values)} different value{'s' * (len(values) > 1)}"
-        site.unsupported(f"reads an input of {count} instead of two")
-    low, high = values
-    lut = np.array([[value == high for value in table] for table in x.tables], np.int64)
-    edge = site.chain.image(x.image, lut[0] if len(lut) == 1 else lut)
-    if edge is None:
-        site.unsupported("reads the input as other bits than an earlier layer")
-    return site.chain.flat(edge), (high - low) / 2, (high + low) / 2
-
-
-def _activation(site: Site, x: Affine, least: Sequence[Fraction]) -> str:
-    """Add the 1-bit activation that is high where channel c of `x` reaches ``least[c]``."""
-    grid = site.chain.grid(x.edge)
-    levels, directions = [], []
-    for scale, offset, bound in zip(x.scale, x.offset, least, strict=True):
-
-        def reached(
-            value: int, scale: Fraction = scale, offset: Fraction = offset, bound: Fraction = bound
-        ) -> bool:
-            return scale * value + offset >= bound
-
-        switch = find_switch(reached, grid)
-        levels.append(switch.level)
-        directions.append(switch.direction)
-    column = np.array(levels, np.int64).reshape(-1, 1)
-    return site.chain.threshold(x.edge, column, np.array(directions, np.int8))
-
-
-def bipolar_quant(
-    site: Site, attributes: Attributes, x: Value | None, scale: Value | None
-) -> Value:
-    """BipolarQuant: +scale where x >= 0, else -scale."""
-    factor = site.const(scale, "the scale")
-    if not (factor > 0).all() or not factor.size:
-        site.fail("has a scale that is not positive")
-    if isinstance(x, Const):
-        try:
-            fits = np.broadcast_shapes(x.shape, factor.shape) == x.shape
-        except ValueError:
-            fits = False
-        if not fits:
-            site.fail(f"has a scale of shape {factor.shape} for weights of shape {x.shape}")
-        # ±1 as integers: their products with floats and with fractions are exact.
-        return Const(np.asarray(np.where(x.array >= 0, 1, -1) * factor))
-    if isinstance(x, Pixels):
-        size = site.scalar(factor, "the scale of the input")
-        return x.mapped(lambda value: size if value >= 0 else -size)
-    x = site.affine(x, "the tensor")
-    zero = Fraction(0)
-    sizes = site.channels(factor, x.shape, "a scale")
-    edge = _activation(site, x, [zero] * len(sizes))
-    return Affine(edge, x.shape, tuple(sizes), (zero,) * len(sizes))
-
-
-def sign(site: Site, attributes: Attributes, x: Value | None) -> Value:
-    """Sign, where its input is never 0 (it would give 0, a third value)."""
-    if isinstance(x, Const):
-        if not x.array.all():
-            site.unsupported("reads a weight of 0 and gives 0")
-        return Const(np.where(x.array > 0, 1, -1))
-    if isinstance(x, Pixels):
-        for table in x.tables:
-            if 0 in table:
-                site.unsupported(f"reads 0 for the pixel {table.index(Fraction(0))} and gives 0")
-        return x.mapped(lambda value: Fraction(1 if value > 0 else -1))
-    x = site.affine(x, "the tensor")
-    grid = site.chain.grid(x.edge)
-    for channel, (scale, offset) in enumerate(zip(x.scale, x.offset, strict=True)):
-        root = -offset / scale if scale else Fraction(grid.low - 1 if offset else grid.low)
-        code = (root - grid.low) / grid.step
-        if code.denominator == 1 and 0 <= code < grid.levels:
-            site.unsupported(f"can read 0 in channel {channel} and gives 0")
-    zero, one = Fraction(0), Fraction(1)
-    count = len(x.scale)
-    return Affine(_activation(site, x, [zero] * count), x.shape, (one,) * count, (zero,) * count)
-
-
-def multi_threshold(
-    site: Site, attributes: Attributes, x: Value | None, thresholds: Value | None
-) -> Value:
-    """MultiThreshold with one threshold: bias where x is below it, bias + scale from there on."""
-    array = site.const(thresholds, "the thresholds")
-    if array.ndim != 2 or not array.size:
-        site.fail(f"has thresholds of shape {array.shape} instead of a matrix")
-    if array.shape[1] != 1:
-        site.unsupported(f"has {array.shape[1]} thresholds for each channel")
-    step, low = Fraction(attributes["out_scale"]), Fraction(attributes["out_bias"])
-    kind = attributes["out_dtype"]
-    if _VALUES.get(kind) != (low, low + step):
-        values = f"{float(low)} and {float(low + step)}"
-        site.unsupported(f"gives the values {values} as out_dtype '{kind}'")
-    bounds = fractions_of(site.exact(array, "the thresholds"))
-    if isinstance(x, Pixels):
-        if len(set(bounds)) != 1:
-            site.unsupported("treats the channels of the input differently")
-        return x.mapped(lambda value: low + step if value >= bounds[0] else low)
-    x = site.affine(x, "the tensor")
-    count = len(x.scale)
-    if len(bounds) not in (1, count):
-        site.fail(f"has thresholds for {len(bounds)} channels but reads {count}")
-    edge = _activation(site, x, bounds * count if len(bounds) == 1 else bounds)
-    return Affine(edge, x.shape, (step / 2,) * count, (low + step / 2,) * count)
-
-
-def quant(
+def conv(
     site: Site,
     attributes: Attributes,
     x: Value | None,
-    scale: Value | None,
-    zero: Value | None,
-    width: Value | None,
+    weight: Value | None,
+    bias: Value | None = None,
 ) -> Value:
-    """Quant of the input image, before its bits are taken; not of weights and activations."""
-    bits = site.scalar(site.const(width, "the bit width"), "the bit width")
-    if not isinstance(x, Pixels):
-        what = "weights" if isinstance(x, Const) else "activations"
-        site.unsupported(f"makes {float(bits):g}-bit {what}")
-    if bits.denominator != 1 or not 2 <= bits <= 16:
-        site.unsupported(f"has the bit width {float(bits):g}")
-    size = site.scalar(site.const(scale, "the scale"), "the scale")
-    shift = site.scalar(site.const(zero, "the zero point"), "the zero point")
-    if size <= 0 or attributes["rounding_mode"] not in _ROUNDINGS:
-        site.unsupported(
-            f"has the scale {float(size):g} and the rounding mode '{attributes['rounding_mode']}'"
-        )
-    span = 1 << int(bits)
-    narrow = attributes["narrow"]
-    least = narrow - span // 2 if attributes["signed"] else 0
-    most = span // 2 - 1 if attributes["signed"] else span - 1 - narrow
-    nearest = _ROUNDINGS[attributes["rounding_mode"]]
+    """Conv: cross-correlation over two axes; padding by itself or by a Pad before it."""
+    tensor = site.const(weight, "the weights")
+    if tensor.ndim != 4:
+        site.unsupported(f"is a convolution over {tensor.ndim - 2} axes")
+    assert isinstance(weight, Const)
+    padding, value = _pads(site, attributes["pads"]), Fraction(0)
+    if isinstance(x, Padded):
+        if any(padding) and x.value != 0:
+            site.unsupported("pads with 0 what is padded with something else already")
+        padding, value = tuple(a + b for a, b in zip(padding, x.padding, strict=True)), x.value
+    source = site.picture(x.inner if isinstance(x, Padded) else x, "the image")
+    scale, offset = _uniform(site, source)
+    geometry = _geometry(site, attributes, tensor, source)
+    if any(padding):
+        grid = site.chain.grid(source.edge)
+        geometry |= {"padding": padding, "pad_value": _pad_value(site, grid, value, scale, offset)}
+    _check_fits(site, geometry, tensor, source)
+    found = _weights(site, tensor, weight.unit)
+    edge = site.chain.conv(source.edge, found.rows, binary=found.binary, **geometry)
+    sums = _result(found, (1, *site.chain.edges[edge].shape), edge, scale, offset)
+    rows = len(found.gains)
+    added = np.zeros(rows, np.int64) if bias is None else site.const(bias, "the bias")
+    if added.shape != (rows,):
+        site.fail(f"has a bias of shape {added.shape} for {rows} outputs")
+    return sums.changed([Fraction(1)] * rows, fractions_of(added))
 
-    def quantised(value: Fraction) -> Fraction:
-        return (min(max(nearest(value / size + shift), least), most) - shift) * size
 
-    return x.mapped(quantised)
+def _pads(site: Site, pads: tuple[int, ...] | None) -> tuple[int, ...]:
+    found = pads or (0, 0, 0, 0)
+    if len(found) != 4 or min(found) < 0:
+        site.unsupported(f"has the padding {found}")
+    return found
+
+
+def _geometry(
+    site: Site, attributes: Attributes, tensor: npt.NDArray[Any], source: Affine
+) -> dict[str, Any]:
+    kernel = attributes["kernel_shape"] or tensor.shape[2:]
+    stride, dilation = attributes["strides"] or (1, 1), attributes["dilations"] or (1, 1)
+    groups, channels = attributes["group"], source.shape[1]
+    if tuple(kernel) != tensor.shape[2:]:
+        site.fail(f"has the kernel {kernel} but weights of shape {tensor.shape}")
+    if len(stride) != 2 or len(dilation) != 2 or min(*stride, *dilation) < 1:
+        site.fail(f"has the strides {stride} and the dilations {dilation}")
+    if groups < 1 or len(tensor) % groups or tensor.shape[1] * groups != channels:
+        site.fail(f"has {groups} groups of weights {tensor.shape} for {channels} channels")
+    return {"stride": tuple(stride), "dilation": tuple(dilation), "groups": groups}
+
+
+def _check_fits(
+    site: Site, geometry: dict[str, Any], tensor: npt.NDArray[Any], source: Affine
+) -> None:
+    padding = geometry.get("padding", (0, 0, 0, 0))
+    for axis in (0, 1):
+        have = source.shape[2 + axis] + padding[axis] + padding[axis + 2]
+        if have <= (tensor.shape[2 + axis] - 1) * geometry["dilation"][axis]:
+            site.fail(f"has weights of shape {tensor.shape}, larger than {source.shape}")
+
+
+def _pad_value(site: Site, grid: Grid, value: Fraction, scale: Fraction, offset: Fraction) -> int:
+    """Give the integer that `value` is on the edge."""
+    found = (value - offset) / scale
+    if found.denominator == 1:
+        whole = int(found)
+        code = whole - grid.low
+        if whole == 0 or (code % grid.step == 0 and 0 <= code // grid.step < grid.levels):
+            return whole
+    site.unsupported(f"pads with {float(value):g}, which no value of its input stands for")
 
 
 def _decision(site: Site, x: Value | None, axis: int) -> Decision:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .exact import fractions_of, square_root
+from .qonnx_joins import add_branches, is_tensor
 from .qonnx_values import Affine, Const, Pixels, Site, Value
 
 __all__ = ["add", "batch_normalization", "div", "mul", "power", "scaled", "sqrt", "sub"]
@@ -56,6 +57,8 @@ def _binary(
         return _folded(site, a, b, fold)
     if isinstance(b, Const):
         return scaled(site, a, b.array, steps[0], "a constant")
+    if is_tensor(a) and is_tensor(b) and fold in (operator.add, operator.sub):
+        return add_branches(site, a, b, 1 if fold is operator.add else -1)
     if not isinstance(a, Const):
         site.unsupported("joins two branches")
     if len(steps) < 2:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .qonnx_joins import concat_channels, is_tensor
 from .qonnx_values import Affine, Const, Pixels, Site, Value
 
 __all__ = [
@@ -60,7 +61,9 @@ def gather(site: Site, attributes: Attributes, x: Value | None, index: Value | N
 
 
 def concat(site: Site, attributes: Attributes, *parts: Value | None) -> Value:
-    """Concat: lists of constants one after the other."""
+    """Concat: lists of constants, or channels, one after the other."""
+    if any(map(is_tensor, parts)):
+        return concat_channels(site, attributes["axis"], parts)
     arrays = [site.const(part, "a part") for part in parts]
     if any(array.ndim != 1 for array in arrays) or attributes["axis"] not in (0, -1):
         site.unsupported("joins other things than lists")
@@ -73,7 +76,8 @@ def transpose(site: Site, attributes: Attributes, x: Value | None) -> Value:
     order = attributes["perm"] or tuple(reversed(range(array.ndim)))
     if sorted(order) != list(range(array.ndim)):
         site.fail(f"has the permutation {order} for a tensor of shape {array.shape}")
-    return Const(array.transpose(order))
+    assert isinstance(x, Const)
+    return Const(array.transpose(order), None if x.unit is None else x.unit.transpose(order))
 
 
 def reshape(site: Site, attributes: Attributes, x: Value | None, to: Value | None) -> Value:

@@ -13,19 +13,31 @@ from ..errors import UsageError
 from ..names import printable
 from .chain import Chain
 from .exact import as_fraction_array, fractions_of
+from .grids import common_grid
 from .onnx_file import OnnxNode
+from .support import SUPPORTED
 
-__all__ = ["Affine", "Const", "Decision", "Pixels", "Site", "Value"]
+__all__ = ["Affine", "Const", "Decision", "Padded", "Pixels", "Rectified", "Site", "Value"]
 
 _FRACTIONS_CAP = 1 << 18
 _RANK_CAP = 8
+_LEVELS_CAP = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
 class Const:
-    """A tensor that is known: floats and ints as they stand in the file, or fractions."""
+    """A tensor that is known.
+
+    Parameters
+    ----------
+    array : array
+        Floats and ints as they stand in the file, or fractions.
+    unit : array or None
+        Where a quantiser made the tensor: what it is whole multiples of, in as many axes.
+    """
 
     array: npt.NDArray[Any]
+    unit: npt.NDArray[Any] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -76,9 +88,9 @@ class Affine:
     Parameters
     ----------
     edge : str
-        Its name; it has one axis, the channels.
+        Its name; its elements are in the order of this tensor, its first axis is the channels.
     shape : tuple of int
-        Shape of this tensor with the batch axis first; the channels are axis 1, all others are 1.
+        Shape of this tensor with the batch axis first; the channels are axis 1.
     scale, offset : tuple of Fraction
         One of each for every channel.
     """
@@ -98,15 +110,46 @@ class Affine:
 
 
 @dataclass(frozen=True)
+class Padded:
+    """A tensor with cells around each image, for the convolution that follows.
+
+    Parameters
+    ----------
+    inner : Affine
+    padding : tuple of int
+        (top, left, bottom, right).
+    value : Fraction
+    """
+
+    inner: Affine
+    padding: tuple[int, int, int, int]
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Rectified:
+    """``max(x, 0)`` of an `Affine`, for the quantiser that follows."""
+
+    inner: Affine
+
+
+@dataclass(frozen=True)
 class Decision:
     """The index of the largest of an `Affine`."""
 
     scores: Affine
 
 
-Value = Const | Pixels | Affine | Decision
+Value = Const | Pixels | Affine | Padded | Rectified | Decision
 
-_WORDS = {Const: "a constant", Pixels: "the input", Affine: "a layer's output", Decision: "a class"}
+_WORDS = {
+    Const: "a constant",
+    Pixels: "the input",
+    Affine: "a layer's output",
+    Padded: "a padded tensor",
+    Rectified: "the output of a Relu",
+    Decision: "a class",
+}
 
 
 @dataclass(frozen=True)
@@ -133,10 +176,7 @@ class Site:
 
     def unsupported(self, what: str) -> NoReturn:
         """Raise a UsageError for what may come later."""
-        self.fail(
-            f"{what}, which is not supported yet",
-            "Fully connected networks with 1-bit inputs, weights and activations are supported.",
-        )
+        self.fail(f"{what}, which is not supported yet", SUPPORTED)
 
     def refuse(self, value: Value | None, role: str) -> NoReturn:
         """Raise a UsageError for an input of the wrong kind."""
@@ -154,6 +194,34 @@ class Site:
         if not isinstance(value, Affine):
             self.refuse(value, role)
         return value
+
+    def edge(self, value: Value | None, role: str) -> Affine:
+        """Give an input that is a layer's output, or the image itself as integers."""
+        return self._image(value) if isinstance(value, Pixels) else self.affine(value, role)
+
+    def _image(self, x: Pixels) -> Affine:
+        values = sorted({value for table in x.tables for value in table})
+        count = f"{len(values)} different value{'s' * (len(values) > 1)}"
+        if len(values) < 2:
+            self.unsupported(f"reads an input of {count}")
+        grid, scale, offset = common_grid(values)
+        if grid.levels > _LEVELS_CAP:
+            self.unsupported(f"reads an input of {count} that nothing has quantised")
+        codes = {value: (value - offset) / scale for value in values}
+        lut = grid.codes([[int(codes[value]) for value in table] for table in x.tables])
+        name = self.chain.image(x.image, lut[0] if len(lut) == 1 else lut, grid)
+        if name is None:
+            self.unsupported("reads the input in another way than an earlier layer")
+        shape = self.chain.edges[name].shape
+        whole = Affine(name, (1, *shape), (scale,) * shape[0], (offset,) * shape[0])
+        return self._moved(whole, list(x.shape))
+
+    def picture(self, value: Value | None, role: str) -> Affine:
+        """Give an input that is an edge of (channels, height, width)."""
+        found = self.edge(value, role)
+        if len(found.shape) != 4 or self.chain.edges[found.edge].shape != found.shape[1:]:
+            self.unsupported(f"reads a tensor of shape {found.shape} as {role}")
+        return found
 
     def ints(self, value: Value | None, role: str) -> list[int]:
         """Give a constant input that is a short list of integers."""
@@ -185,21 +253,38 @@ class Site:
             fits = False
         if not fits:
             self.fail(f"has {role} of shape {array.shape} for a tensor of shape {shape}")
-        # All axes but the channels have extent 1, so this holds one value for each channel.
-        return fractions_of(np.broadcast_to(self.exact(array, role), shape))
+        extents = (1,) * (len(shape) - array.ndim) + array.shape
+        if any(extent > 1 for axis, extent in enumerate(extents) if axis != 1):
+            self.unsupported(f"has {role} that is not the same all over a channel")
+        found = fractions_of(self.exact(array, role))
+        return found if len(found) == shape[1] else found * shape[1]
 
     def reshaped(self, value: Value | None, shape: list[int]) -> Value:
         """Give an input in another shape with the same order of elements."""
         if len(shape) > _RANK_CAP:
             self.fail(f"gives a tensor {len(shape)} axes; {_RANK_CAP} are the limit")
         if isinstance(value, Const):
-            return Const(value.array.reshape(shape))
+            unit = value.unit
+            if unit is not None:
+                unit = unit.reshape((1,) * len(shape)) if unit.size == 1 else None
+            return Const(value.array.reshape(shape), unit)
         if not isinstance(value, Pixels | Affine):
             self.refuse(value, "the tensor to reshape")
         if shape[:1] != [1] or prod(shape) != prod(value.shape):
             self.unsupported(f"gives a tensor of {value.shape} the shape {shape}")
         if isinstance(value, Pixels):
             return replace(value, shape=tuple(shape))
-        if shape[1:2] != [len(value.scale)]:
-            self.unsupported(f"moves the channels of {value.shape} to {shape}")
-        return replace(value, shape=tuple(shape))
+        return self._moved(value, shape)
+
+    def _moved(self, x: Affine, shape: list[int]) -> Affine:
+        channels = len(x.scale)
+        if shape[1:2] == [channels]:
+            return replace(x, shape=tuple(shape))
+        if shape[1:2] != [prod(shape)]:
+            self.unsupported(f"moves the channels of {x.shape} to {shape}")
+        # Channels become features, as many of each as it has cells.
+        cells = prod(shape) // channels
+        scale, offset = (
+            tuple(value for value in each for _ in range(cells)) for each in (x.scale, x.offset)
+        )
+        return Affine(self.chain.flat(x.edge), tuple(shape), scale, offset)

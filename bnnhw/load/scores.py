@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..graph import Grid
 from .decide import Undecidable, class_offsets
+from .grids import common_unit
 
 __all__ = ["Verdict", "class_scores", "decided"]
 
@@ -17,6 +18,7 @@ _VALUES_CAP = 1 << 14
 _CLASSES_CAP = 64
 # With logits of 14 bits and an offset as large as the products, scores stay within 62 bits.
 _BITS_CAP = 44
+_EXACT_BITS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,11 @@ def class_scores(
             f"its scales differ for {len(scale)} classes of {grid.levels} values each"
         )
     largest = max(scale)
+    whole = common_unit([*scale, *bias])
+    if max(map(abs, [*scale, *bias])) / whole < 1 << _EXACT_BITS:
+        # Small numbers to begin with, such as 1 and 3: nothing is rounded.
+        multiplier, offset = ([int(value / whole) for value in part] for part in (scale, bias))
+        return np.array(multiplier, np.int64), np.array(offset, np.int64)
     exact = _first_wins(grid, [s / largest for s in scale], [b / largest for b in bias])
     for bits in range(_BITS_CAP):
         unit = largest / (1 << bits)

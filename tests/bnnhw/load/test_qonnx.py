@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from bnnhw.errors import UsageError
 from bnnhw.golden import run
 from bnnhw.graph import Graph, Threshold
 from bnnhw.load import load_model
@@ -75,7 +75,7 @@ def quant(o: Any, x: str, scale: float, zero: float, bits: float, **options: Any
     ],
 )  # fmt: skip
 def test_pixels_become_bits(finish: Any, start: Any, least: int) -> None:
-    assert lut_of(finish(start)) == [int(pixel >= least) for pixel in range(256)]
+    assert lut_of(finish(start, pixel="unit")) == [int(pixel >= least) for pixel in range(256)]
 
 
 def test_falling_input(finish: Any) -> None:
@@ -88,17 +88,15 @@ def test_binary_input_values_enter_the_scores(finish: Any) -> None:
         options = {"out_scale": 1.0, "out_bias": 0.0, "out_dtype": "BINARY"}
         return str(o.add("MultiThreshold", "x", o.const([[0.5]]), domain=GENERAL, **options))
 
-    with pytest.raises(UsageError, match="scales|offset") as caught:
-        finish(start, WEIGHT.T * np.array([[1, 3]]))
-    assert "its class cannot be decided in integers" in caught.value.what
-    graph = finish(start)
-    bits = np.array([[1, 0, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0]])
-    result = run(graph, bits.astype(np.uint8) * 255)
-    scores = bits @ WEIGHT.T
-    assert graph.readout is not None
-    assert np.array_equal(result.logits * graph.readout.scale + graph.readout.bias, scores)
-    assert result.classes is not None
-    assert np.array_equal(result.classes, scores.argmax(axis=1))
+    bits = np.array(list(product([0, 1], repeat=6)))
+    for weight in (WEIGHT.T, WEIGHT.T * np.array([[1, 3]])):
+        graph = finish(start, weight)
+        result = run(graph, bits.astype(np.uint8) * 255)
+        scores = bits @ weight
+        assert graph.readout is not None
+        assert np.array_equal(result.logits * graph.readout.scale + graph.readout.bias, scores)
+        assert result.classes is not None
+        assert np.array_equal(result.classes, scores.argmax(axis=1))
 
 
 @pytest.mark.parametrize(
