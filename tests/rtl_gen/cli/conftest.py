@@ -109,3 +109,20 @@ def bundled() -> Path:
     from bnnhw import data
 
     return data.path("digits_mlp.onnx").parent
+
+
+@pytest.fixture
+def refuses(cli, tree):
+    """Give a function that checks a refusal, as text and as JSON, and that nothing was written."""
+
+    def check(code: int, what: str, todo: str, *words: object) -> None:
+        before = tree()
+        assert todo in cli(*words).refused(code, what)
+        done = cli(*words, "--json")
+        assert todo in done.refused(code, what)
+        error = done.document["error"]
+        assert set(error) == {"what", "todo", "exit_code"}
+        assert what in error["what"] and todo in error["todo"] and error["exit_code"] == code
+        assert tree() == before
+
+    return check
