@@ -7,14 +7,25 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bnnhw.plan import ArgmaxPlan, Block, ConverterPlan, GuardPlan, MvtuPlan, Plan
+from bnnhw.plan import (
+    ArgmaxPlan,
+    Block,
+    ConverterPlan,
+    GuardPlan,
+    MvtuPlan,
+    Plan,
+    PoolPlan,
+    WindowPlan,
+)
 
 from .argmax import Argmax
 from .frame import FrameGuard
 from .mvtu import Mvtu
 from .naming import label
+from .pool import MaxPool, SumPool
 from .streams import port, result
 from .width import WidthConverter
+from .window import SlidingWindow
 
 __all__ = ["Accelerator"]
 
@@ -40,7 +51,41 @@ def _mvtu(block: MvtuPlan) -> wiring.Component:
         simd=block.simd,
         weights=block.weights,
         thresholds=block.thresholds,
+        offsets=block.offsets,
         weight_style=block.weight_style,
+        bits=block.bits_in,
+        masked=block.masked,
+        levels=block.levels,
+        bits_out=block.bits_out,
+        vectors=block.vectors,
+    )
+
+
+def _window(block: WindowPlan) -> wiring.Component:
+    return SlidingWindow(
+        channels=block.channels,
+        bits=block.bits_in,
+        lanes=block.lanes_in,
+        height=block.height,
+        width=block.width,
+        kernel=block.kernel,
+        stride=block.stride,
+        dilation=block.dilation,
+        padding=block.padding,
+        pad=block.pad,
+    )
+
+
+def _pool(block: PoolPlan) -> wiring.Component:
+    return {"max": MaxPool, "sum": SumPool}[block.operation](
+        channels=block.channels,
+        bits=block.bits_in,
+        lanes=block.lanes_in,
+        height=block.height,
+        width=block.width,
+        kernel=block.kernel,
+        stride=block.stride,
+        padding=block.padding,
     )
 
 
@@ -55,6 +100,8 @@ _COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
     GuardPlan: _guard,
     ConverterPlan: _converter,
     MvtuPlan: _mvtu,
+    WindowPlan: _window,
+    PoolPlan: _pool,
     ArgmaxPlan: _argmax,
 }
 

@@ -1,6 +1,7 @@
-"""The matrix-vector-threshold unit: one dense layer, folded onto PE × SIMD lanes."""
+"""The matrix-vector-threshold unit: one dense or convolution layer, folded onto PE × SIMD lanes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -11,21 +12,20 @@ from .naming import label
 from .replay import ReplayBuffer
 from .rom import RomStream
 from .streams import port
-from .threshold import ThresholdUnit
+from .threshold import OffsetUnit, ThresholdUnit
 
 __all__ = ["Mvtu"]
 
 
 class Mvtu(wiring.Component):
-    """Multiply a ±1 vector with a ±1 matrix.
-
-    Bits leave where there are thresholds, match counts where there are none.
+    """Multiply ±1 rows with vectors of small codes; levels reached leave, or counts.
 
     With SF = ceil(columns / simd) and NF = ceil(rows / pe) a vector takes NF·SF clocks (II = 1)
-    without a bubble between vectors. From the first input word taken to the first output word there
-    are `latency` clocks if the input never pauses: SF − 1 until the vector is in, 2 for the replay
-    buffer where NF > 1, 2 for the array, 1 for the thresholds where there are some. The next vector
-    is taken in while this one is replayed; a stalled output stops the array.
+    without a bubble between vectors, a frame `vectors` times as many. From the first input word
+    taken to the first output word there are `latency` clocks if the input never pauses: SF − 1
+    until the vector is in, 2 for the replay buffer where NF > 1, 2 for the array, 1 for thresholds
+    or offsets where there are some. The next vector is taken in while this one is replayed; a
+    stalled output stops the array.
 
     Parameters
     ----------
@@ -37,17 +37,28 @@ class Mvtu(wiring.Component):
         NF·SF words, synapse fold fastest; element s of PE p at bit ``p * simd + s``; 1 in lanes
         past the last column.
     thresholds : sequence of int or None
-        NF words of one threshold a PE, PE 0 in the low bits, each ``bits_for(columns + 2)`` wide.
+        NF words of `levels` thresholds a PE, PE 0 in the low bits, each `threshold_bits` wide.
+    offsets : sequence of int or None
+        Without thresholds: NF words of a number for each PE that is added to its count, each
+        `bits_out` wide; sums are modulo that width.
     weight_style : str
         As in `RomStream`.
+    bits, masked : int, bool
+        Of an activation, see `PEArray`.
+    levels : int
+        Thresholds of a row.
+    bits_out : int or None
+        Width of a sum with offsets.
+    vectors : int
+        Vectors of a frame.
 
     Members
     -------
-    i : stream of word(simd), in
+    i : stream of word(simd, bits) or masked_word(simd, bits), in
         SF words a vector; 0 in lanes past the last column; `last` is not read.
-    o : stream of word(pe) or word(pe, bits_for(columns + 1)), out
-        NF words a vector, `last` with the last one. Lanes past the last row carry 0 as bits, and
-        anything as counts.
+    o : stream of word(pe, …), out
+        NF words a vector, `last` with the last one of a frame: codes 0 … levels, sums, or counts of
+        `count_bits`. Lanes past the last row carry 0 as codes, and anything as counts.
 
     Raises
     ------
@@ -64,31 +75,64 @@ class Mvtu(wiring.Component):
         simd: int,
         weights: Sequence[int],
         thresholds: Sequence[int] | None = None,
+        offsets: Sequence[int] | None = None,
         weight_style: str = "auto",
+        bits: int = 1,
+        masked: bool = False,
+        levels: int = 1,
+        bits_out: int | None = None,
+        vectors: int = 1,
     ) -> None:
-        for name, value in (("rows", rows), ("columns", columns)):
+        for name, value in (("rows", rows), ("columns", columns), ("vectors", vectors)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"MVTU {name} must be a positive integer, not {value!r}")
         for name, value, limit in (("PE", pe, rows), ("SIMD", simd, columns)):
             if not isinstance(value, int) or not 1 <= value <= limit:
                 raise ValueError(f"MVTU {name} must be an integer from 1 to {limit}, not {value!r}")
-        self._rows = rows
-        self._columns = columns
-        self._pe = pe
-        self._simd = simd
+        self._rows, self._columns = rows, columns
+        self._pe, self._simd = pe, simd
+        self._bits, self._masked = bits, masked
+        self._levels, self._vectors = levels, vectors
         self._weights = tuple(weights)
         self._thresholds = None if thresholds is None else tuple(thresholds)
+        self._offsets = None if offsets is None else tuple(offsets)
         self._weight_style = weight_style
         self.synapse_folds = -(-columns // simd)
         self.neuron_folds = -(-rows // pe)
+        self._check_words()
+        if self._thresholds is not None:
+            self._bits_out = levels.bit_length()
+        else:
+            self._bits_out = self.count_bits if bits_out is None else bits_out
+        super().__init__(
+            {"i": In(port(simd, bits, masked=masked)), "o": Out(port(pe, self._bits_out))}
+        )
+
+    def _check_words(self) -> None:
         if len(self._weights) != self.cycles:
             raise ValueError(f"MVTU must have {self.cycles} weight words, not {len(self._weights)}")
-        if self._thresholds is not None and len(self._thresholds) != self.neuron_folds:
-            raise ValueError(
-                f"MVTU must have {self.neuron_folds} threshold words, not {len(self._thresholds)}"
-            )
-        bits = 1 if self._thresholds is not None else columns.bit_length()
-        super().__init__({"i": In(port(simd)), "o": Out(port(pe, bits))})
+        for name, words in (("threshold", self._thresholds), ("offset", self._offsets)):
+            if words is not None and len(words) != self.neuron_folds:
+                raise ValueError(
+                    f"MVTU must have {self.neuron_folds} {name} words, not {len(words)}"
+                )
+        if self._thresholds is not None and self._offsets is not None:
+            raise ValueError("MVTU must have thresholds or offsets, not both")
+
+    @property
+    def largest(self) -> int:
+        """Largest count of a row."""
+        return self._columns * ((1 << self._bits) - 1) << self._masked
+
+    @property
+    def count_bits(self) -> int:
+        """Width of a count."""
+        return self.largest.bit_length()
+
+    @property
+    def threshold_bits(self) -> int:
+        """Width of a threshold 0 … largest + 1."""
+        return (self.largest + 1).bit_length()
 
     @property
     def cycles(self) -> int:
@@ -99,53 +143,66 @@ class Mvtu(wiring.Component):
     def latency(self) -> int:
         """Clocks from the first word taken to the first word offered."""
         replay = ReplayBuffer.LATENCY if self.neuron_folds > 1 else 0
-        threshold = 0 if self._thresholds is None else ThresholdUnit.LATENCY
-        return self.synapse_folds - 1 + replay + PEArray.LATENCY + threshold
+        plain = self._thresholds is None and self._offsets is None
+        after = 0 if plain else ThresholdUnit.LATENCY
+        return self.synapse_folds - 1 + replay + PEArray.LATENCY + after
 
     def elaborate(self, platform: object) -> Module:
-        """Build the array, its weights and, where there are some, its thresholds."""
+        """Build the array, its weights and, where there are some, thresholds or offsets."""
         m = Module()
-        count_bits = self._columns.bit_length()
         m.submodules.array = array = PEArray(
-            pe=self._pe, simd=self._simd, folds=self.synapse_folds, count_bits=count_bits
+            pe=self._pe,
+            simd=self._simd,
+            folds=self.synapse_folds,
+            bits=self._bits,
+            masked=self._masked,
+            count_bits=self.count_bits,
         )
         label(array, "array")
-        m.submodules.weights = weights = RomStream(
-            words=self._weights, width=self._pe * self._simd, style=self._weight_style
-        )
-        label(weights, "weights")
-        m.d.comb += [
-            array.i_weight.payload.eq(weights.o.payload),
-            array.i_weight.valid.eq(weights.o.valid),
-            weights.o.ready.eq(array.i_weight.ready),
-        ]
-        self._vectors(m, array)
-        if self._thresholds is None:
-            wiring.connect(m, array.o, wiring.flipped(self.o))
-            return m
-        threshold_bits = (self._columns + 1).bit_length()
-        m.submodules.threshold = threshold = ThresholdUnit(
-            lanes=self._pe, bits=count_bits, threshold_bits=threshold_bits
-        )
-        label(threshold, "threshold")
-        m.submodules.levels = levels = RomStream(
-            words=self._thresholds, width=self._pe * threshold_bits
-        )
-        label(levels, "levels")
-        m.d.comb += [
-            threshold.i_threshold.payload.eq(levels.o.payload),
-            threshold.i_threshold.valid.eq(levels.o.valid),
-            levels.o.ready.eq(threshold.i_threshold.ready),
-        ]
-        wiring.connect(m, array.o, threshold.i)
-        wiring.connect(m, threshold.o, wiring.flipped(self.o))
+        self._feed(m, "weights", self._weights, array.i_weight, self._weight_style)
+        self._vectors_in(m, array)
+        result: Any = array
+        if self._thresholds is not None:
+            m.submodules.threshold = result = ThresholdUnit(
+                lanes=self._pe,
+                bits=self.count_bits,
+                threshold_bits=self.threshold_bits,
+                levels=self._levels,
+            )
+            label(result, "threshold")
+            self._feed(m, "levels", self._thresholds, result.i_threshold)
+        elif self._offsets is not None:
+            m.submodules.offset = result = OffsetUnit(
+                lanes=self._pe, bits=self.count_bits, bits_out=self._bits_out
+            )
+            label(result, "offset")
+            self._feed(m, "constants", self._offsets, result.i_offset)
+        if result is not array:
+            wiring.connect(m, array.o, result.i)
+        self._vectors_out(m, result.o)
         return m
 
-    def _vectors(self, m: Module, array: PEArray) -> None:
+    @staticmethod
+    def _feed(m: Module, name: str, words: Sequence[int], sink: Any, style: str = "auto") -> None:
+        """Stream the words of a ROM into `sink`."""
+        width = len(sink.payload.as_value())
+        m.submodules[name] = rom = RomStream(words=words, width=width, style=style)
+        label(rom, name)
+        m.d.comb += [
+            sink.payload.eq(rom.o.payload),
+            sink.valid.eq(rom.o.valid),
+            rom.o.ready.eq(sink.ready),
+        ]
+
+    def _vectors_in(self, m: Module, array: PEArray) -> None:
         """Lead the input to the array, through the replay buffer where it is read repeatedly."""
         if self.neuron_folds > 1:
             m.submodules.replay = replay = ReplayBuffer(
-                words=self.synapse_folds, lanes=self._simd, repeats=self.neuron_folds
+                words=self.synapse_folds,
+                lanes=self._simd,
+                repeats=self.neuron_folds,
+                bits=self._bits,
+                masked=self._masked,
             )
             label(replay, "replay")
             wiring.connect(m, wiring.flipped(self.i), replay.i)
@@ -155,9 +212,20 @@ class Mvtu(wiring.Component):
         ends = word == self.synapse_folds - 1
         m.d.comb += [
             array.i_activation.valid.eq(self.i.valid),
-            array.i_activation.payload.data.eq(self.i.payload.data),
+            array.i_activation.payload.eq(self.i.payload),
             array.i_activation.payload.last.eq(ends),
             self.i.ready.eq(array.i_activation.ready),
         ]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += word.eq(Mux(ends, 0, word + 1))
+
+    def _vectors_out(self, m: Module, result: Any) -> None:
+        """Lead results to the output; `last` of a vector becomes that of the frame."""
+        wiring.connect(m, result, wiring.flipped(self.o))
+        if self._vectors == 1:
+            return
+        vector = Signal(range(self._vectors))
+        ends = vector == self._vectors - 1
+        m.d.comb += self.o.payload.last.eq(result.payload.last & ends)
+        with m.If(result.valid & result.ready & result.payload.last):
+            m.d.sync += vector.eq(Mux(ends, 0, vector + 1))

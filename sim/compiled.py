@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bnnhw.errors import CheckFailed
-from bnnhw.plan import ArgmaxPlan, Block, Plan
+from bnnhw.plan import ArgmaxPlan, Block, Plan, WindowPlan
 
 from .verilated import compile_program
 
@@ -42,7 +42,8 @@ def word_bits(block: Block) -> int:
     """Width of a word that leaves `block`, `last` included."""
     if isinstance(block, ArgmaxPlan):
         return block.bits_out + block.index_bits + 1
-    return block.lanes_out * block.bits_out + 1
+    masked = isinstance(block, WindowPlan) and block.pad is None
+    return block.lanes_out * block.bits_out + masked + 1
 
 
 def _mangled(name: str) -> str:

@@ -18,7 +18,7 @@ def _edges(plan: Plan, images: Any, path: str) -> dict[str, np.ndarray]:
     codes = {}
     for block in plan.blocks:
         grid = plan.graph.edges[block.edge].grid
-        values = trace[block.edge].reshape(len(images), -1)
+        values = plan.on_stream(trace[block.edge])
         codes[block.edge] = (values - grid.low) // grid.step
     return codes
 

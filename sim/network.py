@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from bnnhw import golden
 from bnnhw.errors import UsageError
-from bnnhw.graph import Graph
 from bnnhw.plan import Plan
 
 from .compare import Difference, Tally, check_reference, compare, compare_reference
@@ -125,7 +124,7 @@ def simulate(
     tell = progress or (lambda what, done, total: None)
     if reference is not None:
         check_reference(plan.graph, reference, len(images))
-    codes = _codes(plan.graph, images)
+    codes = _codes(plan, images)
     options: dict[str, Any] = {"stall_in": stall_in, "stall_out": stall_out, "seed": seed}
     options["progress"] = lambda done: tell("simulating", done, len(images))
     recording, seconds = _record(plan, verilog, codes, simulator, options, tell)
@@ -149,9 +148,9 @@ def simulate(
     )
 
 
-def _codes(graph: Graph, images: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    codes = graph.input.encode(images)
-    return codes.reshape(len(images), -1)
+def _codes(plan: Plan, images: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    codes: npt.NDArray[np.int64] = plan.on_stream(plan.graph.input.encode(images))
+    return codes
 
 
 def _record(

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..bits import bits_for
-from ..graph import Dense, Graph, Threshold
+from ..graph import Graph
 from .folding import Folding, LayerFold
+from .layers import Layer, layers_of
 from .memory import SHAPES, block_rams
 
 __all__ = [
@@ -14,7 +15,7 @@ __all__ = [
     "Option",
     "checked_family",
     "estimate",
-    "has_thresholds",
+    "layer_option",
     "option",
     "seam",
 ]
@@ -24,6 +25,7 @@ __all__ = [
 _LUT_PER_TEN_PAIRS = {"ice40": 28, "ecp5": 29}
 _LUT_PER_PE = 3
 _LUT_PER_LAYER = 90
+_LUT_PER_WINDOW = 200
 LUT_LINK = 700
 """Cells of the host link."""
 
@@ -79,7 +81,38 @@ def checked_family(family: str) -> str:
     return family
 
 
-def option(rows: int, columns: int, fold: LayerFold, family: str, *, thresholds: bool) -> Option:
+def layer_option(layer: Layer, fold: LayerFold, family: str) -> Option:
+    """Price one layer of a network, the window of a convolution included."""
+    base = option(
+        layer.rows,
+        layer.columns,
+        fold,
+        family,
+        thresholds=layer.levels > 0,
+        bits=layer.bits,
+        levels=max(1, layer.levels),
+    )
+    lut4, ebr = base.lut4, base.ebr
+    cycles = base.cycles * layer.vectors
+    if layer.channels is not None:
+        folds = layer.channels // fold.simd
+        cycles = max(cycles, layer.pixels * folds)
+        if layer.span:
+            lut4 += _LUT_PER_WINDOW
+            ebr += block_rams(family, fold.simd * layer.bits, layer.span * folds)
+    return Option(fold, cycles, lut4, ebr)
+
+
+def option(
+    rows: int,
+    columns: int,
+    fold: LayerFold,
+    family: str,
+    *,
+    thresholds: bool,
+    bits: int = 1,
+    levels: int = 1,
+) -> Option:
     """Price one layer.
 
     Parameters
@@ -91,18 +124,24 @@ def option(rows: int, columns: int, fold: LayerFold, family: str, *, thresholds:
         ``"ice40"`` or ``"ecp5"``.
     thresholds : bool
         Thresholds follow the counts.
+    bits : int
+        Width of an activation.
+    levels : int
+        Thresholds of a row, where there are some.
     """
     neuron, synapse = -(-rows // fold.pe), -(-columns // fold.simd)
-    count = bits_for(columns + 1)
-    pairs = -(-fold.pe * fold.simd * _LUT_PER_TEN_PAIRS[family] // 10)
+    count = bits_for(columns * ((1 << bits) - 1) + 1)
+    pairs = -(-fold.pe * fold.simd * bits * _LUT_PER_TEN_PAIRS[family] // 10)
     lut4, ebr = _LUT_PER_LAYER + pairs + fold.pe * _LUT_PER_PE * count, 0
     style = fold.weight_style(rows, columns)
     memories = [(fold.pe * fold.simd, neuron * synapse, style)]
     if thresholds:
-        memories.append((fold.pe * (count + 1), neuron, "lut" if neuron <= 32 else "block"))
+        memories.append(
+            (fold.pe * levels * (count + 1), neuron, "lut" if neuron <= 32 else "block")
+        )
     if neuron > 1:
         # The replay buffer: two banks of one vector each.
-        memories.append((fold.simd, 2 << max(1, (synapse - 1).bit_length()), "block"))
+        memories.append((fold.simd * bits, 2 << max(1, (synapse - 1).bit_length()), "block"))
     for width, depth, place in memories:
         if place == "block":
             ebr += block_rams(family, width, depth)
@@ -134,24 +173,18 @@ def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
     checked_family(family)
     folding.check(graph)
     lut4, ebr = LUT_LINK, 0
-    dense = [node for node in graph.nodes if isinstance(node, Dense)]
-    lanes = folding.input_lanes or folding.layers[dense[0].name].simd
+    layers = layers_of(graph)
+    lanes = folding.input_lanes or folding.layers[layers[0].name].simd
     # A converter takes no longer than its slower neighbour: its words are theirs.
     cycles = -(-graph.edges[graph.input.name].size // lanes)
-    for node in dense:
-        fold, fires = folding.layers[node.name], has_thresholds(graph, node)
-        one = option(node.rows, node.columns, fold, family, thresholds=fires)
+    for layer in layers:
+        one = layer_option(layer, folding.layers[layer.name], family)
         lut4 += one.lut4 + seam(lanes, one.fold.simd)
         ebr += one.ebr
         cycles = max(cycles, one.cycles)
         lanes = one.fold.pe
     if graph.argmax:
         # One class a clock.
-        lut4 += seam(lanes, 1, graph.edges[dense[-1].name].grid.bits)
-        cycles = max(cycles, dense[-1].rows)
+        lut4 += seam(lanes, 1, graph.edges[layers[-1].name].grid.bits)
+        cycles = max(cycles, layers[-1].rows)
     return Estimate(lut4, ebr, cycles)
-
-
-def has_thresholds(graph: Graph, node: Dense) -> bool:
-    """Tell whether thresholds follow a dense layer."""
-    return any(isinstance(reader, Threshold) for reader in graph.consumers(node.name))

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..errors import UsageError
 from ..files import read_capped
-from ..graph import Dense, Graph
+from ..graph import Graph
 from ..names import printable
+from .layers import layers_of
 from .memory import prefers_luts
 
 __all__ = ["STYLES", "Folding", "LayerFold", "full", "load_folding", "serial"]
@@ -66,23 +67,27 @@ class Folding:
         UsageError
             If a layer is missing, unknown, or has a PE, SIMD or style that does not suit it.
         """
-        dense = {node.name: node for node in graph.nodes if isinstance(node, Dense)}
+        known = {layer.name: layer for layer in layers_of(graph)}
         for name in self.layers:
-            if name not in dense:
+            if name not in known:
                 raise UsageError(
                     f"The folding names a layer '{printable(name)}' that network '{graph.name}' "
                     "does not have.",
-                    f"Its dense layers are: {', '.join(dense)}.",
+                    f"Its layers with weights are: {', '.join(known)}.",
                 )
-        for name, node in dense.items():
+        for name, layer in known.items():
             if name not in self.layers:
                 raise UsageError(
                     f"The folding says nothing of layer '{name}'.",
                     f"Add a table [layer.{name}] with pe and simd.",
                 )
             fold = self.layers[name]
-            _check_range(f"Layer '{name}'", "pe", fold.pe, node.rows, "rows")
-            _check_range(f"Layer '{name}'", "simd", fold.simd, node.columns, "columns")
+            _check_range(f"Layer '{name}'", "pe", fold.pe, layer.rows, "rows")
+            of = "columns" if layer.channels is None else "channels"
+            _check_range(f"Layer '{name}'", "simd", fold.simd, layer.lanes_limit, of)
+            if layer.channels is not None:
+                _check_divides(name, "pe", fold.pe, layer.rows, "rows")
+                _check_divides(name, "simd", fold.simd, layer.channels, "channels")
             if fold.weights not in STYLES:
                 raise UsageError(
                     f"Layer '{name}': weights = {printable(repr(fold.weights))} is not known.",
@@ -98,6 +103,14 @@ class Folding:
             )
 
 
+def _check_divides(name: str, what: str, value: int, number: int, of: str) -> None:
+    if number % value:
+        raise UsageError(
+            f"Layer '{name}': {what} = {value} does not divide the {number} {of} of a convolution.",
+            f"Give {what} a divisor of {number}.",
+        )
+
+
 def _check_range(owner: str, what: str, value: object, limit: int, of: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
         raise UsageError(
@@ -108,14 +121,12 @@ def _check_range(owner: str, what: str, value: object, limit: int, of: str) -> N
 
 def serial(graph: Graph) -> Folding:
     """Fold everything onto one lane: the smallest hardware."""
-    return Folding({node.name: LayerFold(1, 1) for node in graph.nodes if isinstance(node, Dense)})
+    return Folding({layer.name: LayerFold(1, 1) for layer in layers_of(graph)})
 
 
 def full(graph: Graph) -> Folding:
-    """Fold nothing: one vector a clock."""
-    return Folding(
-        {n.name: LayerFold(n.rows, n.columns) for n in graph.nodes if isinstance(n, Dense)}
-    )
+    """Fold as little as possible: a vector a clock where a layer is dense."""
+    return Folding({item.name: LayerFold(item.rows, item.lanes_limit) for item in layers_of(graph)})
 
 
 def load_folding(path: Path) -> Folding:

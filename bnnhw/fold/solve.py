@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..errors import DoesNotFit, UsageError
-from ..graph import Dense, Graph
+from ..graph import Graph
 from ..target import Budget
 from .cost import (
     LUT_LINK,
@@ -16,11 +16,11 @@ from .cost import (
     Option,
     checked_family,
     estimate,
-    has_thresholds,
-    option,
+    layer_option,
     seam,
 )
 from .folding import Folding, LayerFold
+from .layers import Layer, layers_of
 from .paths import NEVER, Paths
 
 __all__ = ["solve"]
@@ -53,12 +53,12 @@ def _divisors(number: int) -> list[int]:
     return sorted({*low, *(number // d for d in low)})
 
 
-@lru_cache(maxsize=64)  # Layers of one shape, and one network at many rates.
-def _options(rows: int, columns: int, family: str, thresholds: bool) -> tuple[Option, ...]:
+@lru_cache(maxsize=64)  # One network at many rates.
+def _options(layer: Layer, family: str) -> tuple[Option, ...]:
     found = [
-        option(rows, columns, LayerFold(pe, simd), family, thresholds=thresholds)
-        for pe in _divisors(rows)
-        for simd in _divisors(columns)
+        layer_option(layer, LayerFold(pe, simd), family)
+        for pe in _divisors(layer.rows)
+        for simd in _divisors(layer.lanes_limit)
         if pe * simd <= _MAX_PAIRS
     ]
     return tuple(sorted(found, key=lambda item: item.cycles))
@@ -70,18 +70,17 @@ class _Network:
     def __init__(self, graph: Graph, family: str) -> None:
         self.graph = graph
         self.family = family
-        dense = [node for node in graph.nodes if isinstance(node, Dense)]
-        if not dense:
+        layers = layers_of(graph)
+        if not layers:
             raise UsageError(
-                f"Network '{graph.name}' has no dense layer to fold.", "Give a network with one."
+                f"Network '{graph.name}' has no layer with weights to fold.",
+                "Give a network with one.",
             )
-        self._names = [node.name for node in dense]
-        self._options = [
-            _options(node.rows, node.columns, family, has_thresholds(graph, node)) for node in dense
-        ]
-        self._classes = dense[-1].rows if graph.argmax else 1
-        self._bits = graph.edges[dense[-1].name].grid.bits
-        self.weight_bits = sum(node.weight.size for node in dense)
+        self._names = [layer.name for layer in layers]
+        self._options = [_options(layer, family) for layer in layers]
+        self._classes = layers[-1].rows if graph.argmax else 1
+        self._bits = graph.edges[layers[-1].name].grid.bits
+        self.weight_bits = sum(layer.rows * layer.columns for layer in layers)
 
     def targets(self) -> list[int]:
         """Every number of clocks an image that a folding can have, ascending."""
@@ -179,7 +178,7 @@ def solve(
     ------
     UsageError
         If the rate or the clock is no positive number, if the rate leaves fewer clocks for an image
-        than the widest folding takes, or if there is no dense layer.
+        than the widest folding takes, or if no layer has weights.
     DoesNotFit
         If nothing that is fast enough fits.
     ValueError

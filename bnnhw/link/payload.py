@@ -30,6 +30,8 @@ class Packing:
         Width of an input code.
     low, step : int
         Value of a logit's code 0, and of one step.
+    order : str
+        Order of the elements of an image on the line, ``"chw"`` or ``"hwc"``.
     logit_bytes, classes, index_bytes : int
         Bytes of one logit's code, number of logits, bytes of a class index.
     """
@@ -39,6 +41,7 @@ class Packing:
     bits: int
     low: int
     step: int
+    order: str
     logit_bytes: int
     classes: int
     index_bytes: int
@@ -74,6 +77,7 @@ class Packing:
                 bits=bits,
                 low=int(sink["low"]),
                 step=int(sink["step"]),
+                order=_order(source),
                 logit_bytes=_count(sink["bytes"]),
                 classes=_count(sink["classes"]),
                 index_bytes=_count(sink["index_bytes"]),
@@ -108,6 +112,8 @@ class Packing:
         """
         array = checked_images(images, self.node)
         codes = self.node.encode(array)
+        if self.order == "hwc" and codes.ndim == 4:
+            codes = np.moveaxis(codes, 1, -1)
         return [row.tobytes() for row in pack_bytes(codes.reshape(len(codes), -1), self.bits)]
 
     def unpack(self, answers: list[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -128,6 +134,13 @@ class Packing:
                 "Flash the design of this manifest again.",
             )
         return self.low + self.step * codes, classes
+
+
+def _order(source: Mapping[str, Any]) -> str:
+    order = source.get("order", "chw")
+    if order not in ("chw", "hwc"):
+        raise ValueError("its order of elements is unknown")
+    return str(order)
 
 
 def _count(value: Any) -> int:

@@ -1,8 +1,17 @@
 """The plan: what hardware, manifest, reports and driver read and compute nothing of again."""
 
-from .blocks import ArgmaxPlan, Block, ConverterPlan, GuardPlan, MvtuPlan
+from .blocks import (
+    ArgmaxPlan,
+    Block,
+    ConverterPlan,
+    GuardPlan,
+    MvtuPlan,
+    PoolPlan,
+    WindowPlan,
+)
+from .chain import make_plan
 from .manifest import manifest
-from .plan import Plan, make_plan
+from .plan import Plan
 
 __all__ = [
     "ArgmaxPlan",
@@ -11,6 +20,8 @@ __all__ = [
     "GuardPlan",
     "MvtuPlan",
     "Plan",
+    "PoolPlan",
+    "WindowPlan",
     "make_plan",
     "manifest",
 ]

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 from ..bits import bits_for
 
-__all__ = ["ArgmaxPlan", "Block", "ConverterPlan", "GuardPlan", "MvtuPlan", "ceil_div"]
+__all__ = [
+    "ArgmaxPlan",
+    "Block",
+    "ConverterPlan",
+    "GuardPlan",
+    "MvtuPlan",
+    "PoolPlan",
+    "WindowPlan",
+    "ceil_div",
+]
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
@@ -92,36 +101,105 @@ class ArgmaxPlan(Block):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WindowPlan(Block):
+    """Sends the windows over an image, tap by tap.
+
+    Parameters
+    ----------
+    channels, height, width : int
+        Of the image.
+    kernel, stride, dilation : tuple of int
+        (down, across).
+    padding : tuple of int
+        (top, left, bottom, right).
+    pad : int or None
+        Code of padded taps; None where they are true zeros and so masked.
+    """
+
+    channels: int
+    height: int
+    width: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    pad: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPlan(Block):
+    """Sends the largest code, or the sum of codes, of every window and channel.
+
+    Parameters
+    ----------
+    operation : str
+        ``"max"`` or ``"sum"``.
+    channels, height, width : int
+        Of the image.
+    kernel, stride : tuple of int
+        (down, across).
+    padding : tuple of int
+        (top, left, bottom, right).
+    """
+
+    operation: str
+    channels: int
+    height: int
+    width: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+
+    @property
+    def cycles(self) -> int:
+        """Clocks a frame: the image, and padding behind it that the last window reaches."""
+        steps = []
+        for axis, size in enumerate((self.height, self.width)):
+            before, after = self.padding[axis], self.padding[axis + 2]
+            span, step = self.kernel[axis], self.stride[axis]
+            last = (size + before + after - span) // step * step + span - before
+            steps.append(max(size, last))
+        return steps[0] * steps[1] * (self.channels // self.lanes_in)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MvtuPlan(Block):
     """One matrix-vector-threshold unit.
 
     Parameters
     ----------
     layer : str
-        Name of the dense node; `edge` is the threshold node where there is one.
+        Name of the node with the weights; `edge` is the threshold node where there is one.
+    rows, columns : int
+        Shape of the matrix (MH, MW).
+    vectors : int
+        Vectors of a frame.
     weights : tuple of int
         One word a fold, address ``neuron_fold * synapse_folds + synapse_fold``; element s of PE p
         at bit ``p * simd + s``.
     thresholds : tuple of int or None
-        One word a neuron fold, PE 0 in the low bits; None where the counts themselves leave.
+        One word a neuron fold, PE 0 in the low bits; None where sums leave.
+    offsets : tuple of int or None
+        Where sums leave: one word a neuron fold of what is added to counts, modulo the width; None
+        where counts are the codes.
     weight_style : str
         ``"lut"`` or ``"block"``.
+    masked : bool
+        Words of the input say whether they are padding; counts are in half steps.
+    levels : int
+        Thresholds of a row.
     """
 
     layer: str
+    rows: int
+    columns: int
+    vectors: int = 1
     weights: tuple[int, ...]
     thresholds: tuple[int, ...] | None
+    offsets: tuple[int, ...] | None = None
     weight_style: str
-
-    @property
-    def rows(self) -> int:
-        """Rows of the matrix (MH)."""
-        return self.elements_out
-
-    @property
-    def columns(self) -> int:
-        """Columns of the matrix (MW)."""
-        return self.elements_in
+    masked: bool = False
+    levels: int = 1
 
     @property
     def pe(self) -> int:
@@ -136,24 +214,39 @@ class MvtuPlan(Block):
     @property
     def synapse_folds(self) -> int:
         """Words of a vector (SF)."""
-        return self.words_in
+        return ceil_div(self.columns, self.simd)
 
     @property
     def neuron_folds(self) -> int:
         """Times that a vector is read (NF)."""
-        return self.words_out
+        return ceil_div(self.rows, self.pe)
+
+    @property
+    def words_in(self) -> int:
+        """Words of a frame that enter."""
+        return self.vectors * self.synapse_folds
+
+    @property
+    def words_out(self) -> int:
+        """Words of a frame that leave."""
+        return self.vectors * self.neuron_folds
+
+    @property
+    def largest(self) -> int:
+        """Largest count."""
+        return self.columns * ((1 << self.bits_in) - 1) << self.masked
 
     @property
     def count_bits(self) -> int:
-        """Width of a popcount 0 … columns."""
-        return bits_for(self.columns + 1)
+        """Width of a count."""
+        return bits_for(self.largest + 1)
 
     @property
     def threshold_bits(self) -> int:
-        """Width of a threshold 0 … columns + 1."""
-        return bits_for(self.columns + 2)
+        """Width of a threshold 0 … largest + 1."""
+        return bits_for(self.largest + 2)
 
     @property
     def cycles(self) -> int:
-        """Clocks between two vectors at full rate: NF · SF."""
-        return self.neuron_folds * self.synapse_folds
+        """Clocks between two frames at full rate: NF · SF for each vector."""
+        return self.vectors * self.neuron_folds * self.synapse_folds

@@ -37,6 +37,7 @@ def manifest(plan: Plan) -> dict[str, Any]:
             "shape": list(source.shape),
             "elements": first.elements_in,
             "bits": first.bits_in,
+            "order": plan.order,
             "lanes": first.lanes_in,
             "words": first.words_in,
             "frame_bytes": frame_bytes(first.elements_in, first.bits_in),

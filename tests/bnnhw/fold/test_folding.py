@@ -114,7 +114,7 @@ def test_check_accepts_what_suits(network: MakeNetwork) -> None:
             None,
             (
                 r"The folding names a layer 'fc3' that network 'net' does not have\.\n"
-                r"Its dense layers are: fc1, fc2\."
+                r"Its layers with weights are: fc1, fc2\."
             ),
         ),
         (

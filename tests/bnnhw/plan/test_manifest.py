@@ -51,6 +51,7 @@ def test_holds_what_a_host_needs(network: MakeNetwork, ragged: Folding) -> None:
             "frame_bytes": 2,
             "values": {"low": -1, "step": 2, "levels": 2},
             "image_channels": None,
+            "order": "chw",
             "lut": [0] * 128 + [1] * 128,
         },
         "output": {

@@ -84,7 +84,10 @@ def test_everything_is_a_plain_int(network: MakeNetwork, ragged: Folding) -> Non
     for block in make_plan(network([10, 7, 5]), ragged).blocks:
         for name, value in vars(block).items():
             parts = value if isinstance(value, tuple) else (value,)
-            assert {type(part) for part in parts} <= {int, str, type(None)}, (block.name, name)
+            assert {type(part) for part in parts} <= {bool, int, str, type(None)}, (
+                block.name,
+                name,
+            )
 
 
 def test_counts_of_padded_rows_go_through_a_converter(network: MakeNetwork) -> None:

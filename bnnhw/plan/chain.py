@@ -1,0 +1,285 @@
+"""From a graph and a folding to blocks in a row."""
+
+from collections.abc import Callable
+from math import gcd, prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UsageError
+from ..fold import Folding
+from ..graph import Argmax, Conv, Dense, Flatten, Graph, Grid, Input, MaxPool, Node, Threshold
+from ..names import checked
+from .blocks import (
+    ArgmaxPlan,
+    Block,
+    ConverterPlan,
+    GuardPlan,
+    MvtuPlan,
+    PoolPlan,
+    WindowPlan,
+)
+from .pack import Counting, matrix_words, row_words
+from .plan import Plan
+
+__all__ = ["make_plan"]
+
+_BITS_CAP = 8
+
+
+def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Plan:
+    """Resolve a graph and a folding.
+
+    Parameters
+    ----------
+    graph : Graph
+        A chain of convolutions, max-pools and dense layers with ±1 weights, on activations of at
+        most 8 bits; every weighted layer but the last has thresholds.
+    folding : Folding
+        PE and SIMD of every weighted layer.
+    name : str or None
+        Name of the top module; the graph's where None.
+
+    Raises
+    ------
+    UsageError
+        If the graph holds something that has no hardware yet, the folding does not suit it, or the
+        name is not safe.
+    """
+    name = checked(name or graph.name, "module name")
+    folding.check(graph)
+    chain = _Chain(graph, folding)
+    for node in graph.nodes:
+        chain.add(node)
+    if not isinstance(graph.nodes[-1], Argmax):
+        raise _unsupported(graph, graph.nodes[-1].name, "ends the network; an Argmax must")
+    return Plan(name, graph, tuple(chain.blocks), folding, chain.order)
+
+
+def _unsupported(graph: Graph, node: str, why: str) -> UsageError:
+    return UsageError(
+        f"Network '{graph.name}': node '{node}' {why}.",
+        "Hardware exists for chains of convolutions, max-pools and fully connected layers with "
+        "1-bit weights and activations of at most 8 bits.",
+    )
+
+
+class _Chain:
+    """Lays blocks in a row while it walks the nodes."""
+
+    def __init__(self, graph: Graph, folding: Folding) -> None:
+        self.graph = graph
+        self.folding = folding
+        self.blocks: list[Block] = []
+        self.order = "hwc" if any(isinstance(n, Conv | MaxPool) for n in graph.nodes) else "chw"
+        self._edge = ""
+        # The edge whose elements, in stream order, are on the wires: a Flatten moves none.
+        self._carried = ""
+        self._add: dict[type[Node], Callable[[Any], None]] = {
+            Input: self._input,
+            Flatten: self._flatten,
+            Conv: self._conv,
+            MaxPool: self._pool,
+            Dense: self._dense,
+            Threshold: self._threshold,
+            Argmax: self._argmax,
+        }
+
+    def add(self, node: Node) -> None:
+        """Lay what a node needs."""
+        if type(node) not in self._add:
+            raise _unsupported(self.graph, node.name, f"is a {type(node).__name__}")
+        if node.inputs and node.inputs[0] != self._edge and node.name != self._edge:
+            raise _unsupported(
+                self.graph, node.name, f"reads '{node.inputs[0]}', which is not the node before it"
+            )
+        self._add[type(node)](node)
+
+    def _own_name(self, wanted: str) -> str:
+        """Name a block that stands for no node, unlike every node and every other block."""
+        taken = {node.name for node in self.graph.nodes} | {block.name for block in self.blocks}
+        name, number = wanted, 2
+        while name in taken:
+            name, number = f"{wanted}_{number}", number + 1
+        return name
+
+    @property
+    def _lanes(self) -> int:
+        return self.blocks[-1].lanes_out
+
+    def _input(self, node: Input) -> None:
+        if node.grid.bits > _BITS_CAP:
+            raise _unsupported(self.graph, node.name, f"carries codes of {node.grid.bits} bits")
+        first = next((n for n in self.graph.nodes if isinstance(n, Dense | Conv)), None)
+        if first is None:
+            raise _unsupported(self.graph, node.name, "is followed by no layer with weights")
+        lanes = self.folding.input_lanes or self.folding.layers[first.name].simd
+        size, bits = self.graph.edges[node.name].size, node.grid.bits
+        self.blocks.append(
+            GuardPlan(
+                name=self._own_name("guard"), edge=node.name,
+                elements_in=size, bits_in=bits, lanes_in=lanes,
+                elements_out=size, bits_out=bits, lanes_out=lanes,
+            )
+        )  # fmt: skip
+        self._edge = self._carried = node.name
+
+    def _convert(self, lanes: int) -> None:
+        """Change to `lanes`, and clear lanes of absent rows where sums leave."""
+        last = self.blocks[-1]
+        ragged = isinstance(last, MvtuPlan) and last.thresholds is None and last.rows % last.pe
+        if lanes == self._lanes and not ragged:
+            return
+        size, bits = last.elements_out, last.bits_out
+        self.blocks.append(
+            ConverterPlan(
+                name=self._own_name(f"{self._edge}_lanes"), edge=self._carried,
+                elements_in=size, bits_in=bits, lanes_in=self._lanes,
+                elements_out=size, bits_out=bits, lanes_out=lanes,
+            )
+        )  # fmt: skip
+
+    def _flatten(self, node: Flatten) -> None:
+        self._edge = node.name
+
+    def _threshold(self, node: Threshold) -> None:
+        # A threshold behind a weighted layer is fused; `_edge` has moved on to it already.
+        if self._edge != node.name:
+            raise _unsupported(
+                self.graph, node.name, "is a threshold that does not follow a layer with weights"
+            )
+
+    def _pool(self, node: MaxPool) -> None:
+        channels, height, width = self.graph.edges[node.inputs[0]].shape
+        last = self.blocks[-1]
+        if channels % self._lanes:
+            self._convert(1)
+        out = self.graph.edges[node.name]
+        window = node.window
+        self.blocks.append(
+            PoolPlan(
+                name=node.name, edge=node.name, operation="max",
+                elements_in=channels * height * width, bits_in=last.bits_out, lanes_in=self._lanes,
+                elements_out=out.size, bits_out=last.bits_out, lanes_out=self._lanes,
+                channels=channels, height=height, width=width, kernel=window.kernel,
+                stride=window.stride, padding=window.padding,
+            )
+        )  # fmt: skip
+        if window.dilation != (1, 1):
+            raise _unsupported(self.graph, node.name, "is a pool with dilation")
+        self._edge = self._carried = node.name
+
+    def _conv(self, node: Conv) -> None:
+        if node.groups != 1:
+            raise _unsupported(self.graph, node.name, f"is a convolution in {node.groups} groups")
+        source = self.graph.edges[node.inputs[0]]
+        self._convert(self.folding.layers[node.name].simd)
+        masked = self._window(node, source.grid)
+        matrix = node.weight.transpose(0, 2, 3, 1).reshape(node.rows, -1)
+        vectors = prod(self.graph.edges[node.name].shape[1:])
+        self._mvtu(node, matrix, source.grid, vectors, masked)
+
+    def _window(self, node: Conv, grid: Grid) -> bool:
+        """Lay the window, unless pixels are windows already; tell whether it masks."""
+        window, last = node.window, self.blocks[-1]
+        channels, height, width = self.graph.edges[node.inputs[0]].shape
+        if window.taps == 1 and not window.padded and window.stride == (1, 1):
+            return False
+        on = grid.low <= node.pad_value <= grid.high
+        on = on and (node.pad_value - grid.low) % grid.step == 0
+        if window.padded and not on and grid.levels != 2:
+            raise _unsupported(self.graph, node.name, f"pads {grid} with {node.pad_value}")
+        masked = window.padded and not on
+        size = prod(self.graph.edges[node.name].shape[1:]) * node.columns
+        self.blocks.append(
+            WindowPlan(
+                name=self._own_name(f"{node.name}_window"), edge=self._carried,
+                elements_in=channels * height * width, bits_in=last.bits_out, lanes_in=self._lanes,
+                elements_out=size, bits_out=last.bits_out, lanes_out=self._lanes,
+                channels=channels, height=height, width=width, kernel=window.kernel,
+                stride=window.stride, dilation=window.dilation, padding=window.padding,
+                pad=None if masked else (node.pad_value - grid.low) // grid.step if on else 0,
+            )
+        )  # fmt: skip
+        return masked
+
+    def _dense(self, node: Dense) -> None:
+        self._convert(self.folding.layers[node.name].simd)
+        matrix = node.weight
+        shape = self.graph.edges[self._carried].shape
+        if self.order == "hwc" and len(shape) == 3:
+            # Columns are in the order of a flattened image, channels slowest; on the stream they
+            # are fastest.
+            moved = matrix.reshape(node.rows, *shape).transpose(0, 2, 3, 1)
+            matrix = moved.reshape(node.rows, -1)
+        self._mvtu(node, matrix, self.graph.edges[node.inputs[0]].grid, 1, False)
+
+    def _mvtu(
+        self,
+        node: Dense | Conv,
+        matrix: npt.NDArray[np.uint8],
+        source: Grid,
+        vectors: int,
+        masked: bool,
+    ) -> None:
+        if source.bits > _BITS_CAP:
+            raise _unsupported(self.graph, node.name, f"reads codes of {source.bits} bits")
+        fold, grid = self.folding.layers[node.name], self.graph.edges[node.name].grid
+        readers = self.graph.consumers(node.name)
+        threshold = readers[0] if len(readers) == 1 and isinstance(readers[0], Threshold) else None
+        if threshold:
+            matrix = matrix ^ (threshold.direction < 0)[:, None].astype(np.uint8)
+        counting = Counting(source, matrix, masked)
+        thresholds, offsets, levels, bits = None, None, 1, grid.bits
+        if threshold:
+            top, bits = counting.largest + 1, threshold.grid.bits
+            levels = threshold.levels.shape[1]
+            thresholds = row_words(counting.levels(threshold), fold.pe, top, top)
+        else:
+            offsets = self._offsets(node, counting, grid, fold.pe)
+        self._edge = self._carried = threshold.name if threshold else node.name
+        self.blocks.append(
+            MvtuPlan(
+                name=node.name, layer=node.name, edge=self._edge, rows=node.rows,
+                columns=node.columns, vectors=vectors, elements_in=vectors * node.columns,
+                bits_in=source.bits, lanes_in=fold.simd, elements_out=vectors * node.rows,
+                bits_out=bits, lanes_out=fold.pe, weights=matrix_words(matrix, fold.pe, fold.simd),
+                thresholds=thresholds, offsets=offsets, levels=levels, masked=masked,
+                weight_style=fold.weight_style(node.rows, node.columns),
+            )
+        )  # fmt: skip
+
+    def _offsets(
+        self, node: Dense | Conv, counting: Counting, grid: Grid, pe: int
+    ) -> tuple[int, ...] | None:
+        try:
+            offsets = counting.offsets(grid)
+        except ValueError as error:
+            raise _unsupported(self.graph, node.name, f"gives sums whose {error}") from error
+        if offsets is None:
+            return None
+        top = (1 << grid.bits) - 1
+        return row_words(offsets & top, pe, top, 0)
+
+    def _argmax(self, node: Argmax) -> None:
+        if node.inputs[0] != self.graph.logits:
+            raise _unsupported(self.graph, node.name, "does not read the logits")
+        if len(self.graph.edges[node.inputs[0]].shape) != 1:
+            raise _unsupported(self.graph, node.name, "decides between images")
+        self._convert(1)
+        last = self.blocks[-1]
+        # m*value + offset = m*low + m*step*code + offset: the order of m*step*code + offset, and
+        # of that divided by what all have in common.
+        step = node.scale * self.graph.edges[node.inputs[0]].grid.step
+        least = int(node.offset.min())
+        common = gcd(step, *(int(offset) - least for offset in node.offset))
+        size, bits = last.elements_out, last.bits_out
+        self.blocks.append(
+            ArgmaxPlan(
+                name=node.name, edge=self.graph.logits, elements_in=size, bits_in=bits, lanes_in=1,
+                elements_out=size, bits_out=bits, lanes_out=1, scale=step // common,
+                offsets=tuple((int(offset) - least) // common for offset in node.offset),
+            )
+        )  # fmt: skip
+        self._edge = node.name
