@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..graph import Grid
 from .exact import fractions_of
-from .qonnx_values import Affine, Const, Decision, Padded, Pixels, Site, Value
+from .qonnx_values import Affine, Arranged, Const, Decision, Padded, Pixels, Site, Value
 
 __all__ = ["argmax", "conv", "gemm", "matmul", "top_k"]
 
@@ -65,12 +65,14 @@ def _dense(site: Site, x: Value | None, weight: Value | None, *, transposed: boo
     assert isinstance(weight, Const)
     unit = weight.unit
     rows = matrix.T if transposed else matrix
-    if not isinstance(x, Pixels | Affine):
+    if not isinstance(x, Pixels | Affine | Arranged):
         site.refuse(x, "the tensor to multiply")
     if len(x.shape) != 2 or x.shape[1] != rows.shape[1]:
         site.fail(
             f"has {rows.shape[1]} weights for each output but reads a tensor of shape {x.shape}"
         )
+    if isinstance(x, Arranged):
+        rows, x = x.columns(rows), x.inner
     source = site.edge(x, "the tensor to multiply")
     scale, offset = _uniform(site, source)
     found = _weights(site, rows, unit.T if transposed and unit is not None else unit)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .qonnx_joins import concat_channels, is_tensor
-from .qonnx_values import Affine, Const, Pixels, Site, Value
+from .qonnx_values import Affine, Arranged, Const, Pixels, Site, Value
 
 __all__ = [
     "concat",
@@ -25,7 +25,7 @@ Attributes = dict[str, Any]
 
 
 def _shape(site: Site, value: Value | None) -> tuple[int, ...]:
-    if not isinstance(value, Const | Pixels | Affine):
+    if not isinstance(value, Const | Pixels | Affine | Arranged):
         site.refuse(value, "the tensor")
     return value.shape
 
@@ -71,7 +71,13 @@ def concat(site: Site, attributes: Attributes, *parts: Value | None) -> Value:
 
 
 def transpose(site: Site, attributes: Attributes, x: Value | None) -> Value:
-    """Transpose: of a constant."""
+    """Transpose: of a constant, or of the axes of an image, until a layer or a reshape ends it."""
+    if isinstance(x, Affine | Arranged):
+        index = site.order(x)
+        moved = attributes["perm"] or tuple(reversed(range(index.ndim)))
+        if sorted(moved) != list(range(index.ndim)) or moved[0] != 0:
+            site.unsupported(f"has the permutation {moved} for a tensor of shape {x.shape}")
+        return site.ordered(x, index.transpose(moved))
     array = site.const(x, "the tensor")
     order = attributes["perm"] or tuple(reversed(range(array.ndim)))
     if sorted(order) != list(range(array.ndim)):

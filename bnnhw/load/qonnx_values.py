@@ -15,12 +15,24 @@ from .chain import Chain
 from .exact import as_fraction_array, fractions_of
 from .grids import common_grid
 from .onnx_file import OnnxNode
+from .qonnx_orders import Arranged, arranged
 from .support import SUPPORTED
 
-__all__ = ["Affine", "Const", "Decision", "Padded", "Pixels", "Rectified", "Site", "Value"]
+__all__ = [
+    "Affine",
+    "Arranged",
+    "Const",
+    "Decision",
+    "Padded",
+    "Pixels",
+    "Rectified",
+    "Site",
+    "Value",
+]
 
 _FRACTIONS_CAP = 1 << 18
 _RANK_CAP = 8
+_ORDER_CAP = 1 << 23
 _LEVELS_CAP = 1 << 16
 
 
@@ -140,12 +152,13 @@ class Decision:
     scores: Affine
 
 
-Value = Const | Pixels | Affine | Padded | Rectified | Decision
+Value = Const | Pixels | Affine | Arranged | Padded | Rectified | Decision
 
 _WORDS = {
     Const: "a constant",
     Pixels: "the input",
     Affine: "a layer's output",
+    Arranged: "a rearranged tensor",
     Padded: "a padded tensor",
     Rectified: "the output of a Relu",
     Decision: "a class",
@@ -268,13 +281,32 @@ class Site:
             if unit is not None:
                 unit = unit.reshape((1,) * len(shape)) if unit.size == 1 else None
             return Const(value.array.reshape(shape), unit)
-        if not isinstance(value, Pixels | Affine):
+        if not isinstance(value, Pixels | Affine | Arranged):
             self.refuse(value, "the tensor to reshape")
         if shape[:1] != [1] or prod(shape) != prod(value.shape):
             self.unsupported(f"gives a tensor of {value.shape} the shape {shape}")
         if isinstance(value, Pixels):
             return replace(value, shape=tuple(shape))
-        return self._moved(value, shape)
+        return self.ordered(value, self.order(value).reshape(shape))
+
+    def order(self, value: Affine | Arranged) -> npt.NDArray[np.int64]:
+        """Give the place in its edge of each element of a tensor."""
+        if isinstance(value, Arranged):
+            return value.index
+        size = prod(value.shape)
+        if size > _ORDER_CAP:
+            self.unsupported(f"rearranges {size} elements")
+        return np.arange(size).reshape(value.shape)
+
+    def ordered(self, value: Affine | Arranged, index: npt.NDArray[np.int64]) -> Value:
+        """Give the elements of a tensor's edge in another order."""
+        inner = value.inner if isinstance(value, Arranged) else value
+        same = np.array_equal(index.reshape(-1), np.arange(index.size))
+        if same and index.shape[1:2] in ((len(inner.scale),), (index.size,)):
+            return self._moved(inner, list(index.shape))
+        if len(self.chain.edges[inner.edge].shape) != 3:
+            self.unsupported(f"moves the channels of {inner.shape} to {list(index.shape)}")
+        return arranged(self.chain, inner, index)
 
     def _moved(self, x: Affine, shape: list[int]) -> Affine:
         channels = len(x.scale)

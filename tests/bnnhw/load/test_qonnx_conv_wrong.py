@@ -127,6 +127,14 @@ WRONG: list[tuple[Make, str]] = [
      "Slice 'Slice_3' takes the channels 2 to 1 of 2."),
     (on_sums("Slice", np.array([0, 0]), np.array([1, 1])),
      f"Slice 'Slice_3' slices along several axes{NOT_YET}"),
+    # Orders that nothing resolves.
+    (lambda o: o.add("Conv", o.add("Transpose", sums(o), perm=[0, 1, 3, 2]), o.const(MIXED)),
+     f"Conv 'Conv_4' reads a rearranged tensor as the image{NOT_YET}"),
+    (on_sums("Transpose", perm=[1, 0, 2, 3]),
+     "Transpose 'Transpose_3' has the permutation (1, 0, 2, 3) for a tensor of shape (1, 2, 3, 3)"),
+    (lambda o: o.add("Transpose", o.add("Reshape", o.add("Flatten", sums(o)),
+                                        o.const(np.array([1, 2, 3, 3])))),
+     f"Reshape 'Reshape_4' moves the channels of (1, 18) to [1, 2, 3, 3]{NOT_YET}"),
     # Constants and activations.
     (on_sums("Mul", np.arange(1.0, 4.0)),
      f"Mul 'Mul_3' has a constant that is not the same all over a channel{NOT_YET}"),

@@ -157,6 +157,13 @@ class Maker:
             self.shape = (2 * shape[0] - 1, *shape[1:])
         self.activation()
 
+    def shuffle(self) -> None:
+        channels, *size = self.shape
+        groups = int(self.rng.choice([n for n in range(1, channels + 1) if channels % n == 0]))
+        parts = self.o.const(np.array([1, groups, channels // groups, *size]))
+        x = self.o.add("Transpose", self.o.add("Reshape", self.x, parts), perm=[0, 2, 1, 3, 4])
+        self.x = self.o.add("Reshape", x, self.o.const(np.array([1, channels, *size])))
+
     def model(self, steps: int) -> Any:
         for _ in range(steps):
             self.conv(stride=self.draw(1, 3))
@@ -166,6 +173,8 @@ class Maker:
             for step in [*order, last]:
                 step()
             if not self.draw(0, 3):
+                self.shuffle()
+            if not self.draw(0, 3):
                 self.branch()
             if not self.draw(0, 3):
                 self.padded_conv()
@@ -173,6 +182,8 @@ class Maker:
         if not self.draw(0, 2) and self.shape[1] * self.shape[2] in (1, 2, 4, 8, 16):
             self.x = self.o.add("GlobalAveragePool", self.x)
             self.shape = (self.shape[0], 1, 1)
+        if self.draw(0, 2):
+            self.x = self.o.add("Transpose", self.x, perm=[0, 2, 3, 1])
         flat = self.o.add("Flatten", self.x)
         weight = self.weights(3, int(np.prod(self.shape)))
         return self.o.model(self.o.add("Gemm", flat, weight, self.dyadic(3), transB=1))
