@@ -8,7 +8,7 @@ import numpy.typing as npt
 __all__ = ["count_matches", "exact_products"]
 
 # One block of differences stays within the second-level cache of a common core.
-_BLOCK_BYTES = 1 << 19
+_BLOCK_BYTES = 1 << 20
 _NARROW_COUNT = 1 << 16
 # Every partial sum below these is a whole number that a float of 32 or 64 bits holds exactly, and
 # BLAS is many times faster than integers.
@@ -39,13 +39,18 @@ def count_matches(
     by_word = np.ascontiguousarray(x.T)
     kind: Any = np.uint16 if columns < _NARROW_COUNT else np.int32
     counts = np.empty((rows, len(x)), np.int32)
-    block = max(1, _BLOCK_BYTES // (8 * rows))
+    block = min(len(x), max(1, _BLOCK_BYTES // (8 * rows)))
+    differ = np.empty((rows, block), kind)
+    wrong, ones = np.empty((rows, block), np.uint64), np.empty((rows, block), np.uint8)
     for start in range(0, len(x), block):
         part = by_word[:, start : start + block]
-        differ = np.zeros((rows, part.shape[1]), kind)
+        size = part.shape[1]
+        differ[:] = 0
         for word in range(words):
-            differ += np.bitwise_count(part[word] ^ weight[:, word, None])
-        np.subtract(columns, differ, out=counts[:, start : start + block], dtype=np.int32)
+            np.bitwise_xor(part[word], weight[:, word, None], out=wrong[:, :size])
+            np.bitwise_count(wrong[:, :size], out=ones[:, :size])
+            np.add(differ[:, :size], ones[:, :size], out=differ[:, :size])
+        np.subtract(columns, differ[:, :size], out=counts[:, start : start + size], dtype=np.int32)
     return counts
 
 
