@@ -67,6 +67,7 @@ def _edges_header(plan: Plan) -> str:
 #include "Vtop___024root.h"
 #include "verilated.h"
 constexpr size_t EDGES = {len(plan.blocks)};
+constexpr uint64_t WORDS[EDGES] = {{{", ".join(str(block.words_out) for block in plan.blocks)}}};
 constexpr size_t INPUT_WORDS = {-(-width // 64)};
 using Words = std::vector<uint64_t>;
 template <class T> void put(Words& to, const T& from, size_t) {{ to.assign(1, from); }}

@@ -27,6 +27,7 @@ struct Edge {
     std::vector<uint64_t> words;
     std::vector<uint64_t> now;
     std::vector<uint64_t> held;
+    uint64_t count = 0;
     bool waiting = false;
 };
 
@@ -65,7 +66,14 @@ int main() {
     model.accept(false);
     for (int k = 0; k < 4; k++) model.cycle();
     model.reset(0);
-    while (ends.size() < frames) {
+    // The end of an image may come after its answer: pixels that no window sees.
+    auto done = [&] {
+        if (ends.size() < frames || sent < frames * words) return false;
+        for (size_t k = 0; k < EDGES; k++)
+            if (edges[k].count < frames * WORDS[k]) return false;
+        return true;
+    };
+    while (!done()) {
         if (!offering && sent < frames * words) offering = !source.below(stall_in);
         model.offer(offering, offering ? &input[sent * INPUT_WORDS] : nullptr, offering && sent % words == words - 1);
         model.accept(!sink.below(stall_out));
@@ -87,8 +95,9 @@ int main() {
             edge.held = edge.now;
             if (!valid || !ready) continue;
             idle = 0;
+            edge.count++;
             edge.words.insert(edge.words.end(), edge.now.begin(), edge.now.end());
-            if (k == EDGES - 1 && model.ends()) {
+            if (k == EDGES - 1 && model.ends() && ends.size() < frames) {
                 ends.push_back(clock);
                 if (step && ends.size() % step == 0) std::fprintf(stderr, "%zu\n", ends.size());
             }

@@ -83,7 +83,7 @@ def record_icarus(
     job = {
         "words": [hex(word) for word in input_words(plan, codes)],
         "frames": len(codes),
-        "edges": [block.name for block in plan.blocks],
+        "edges": {block.name: block.words_out for block in plan.blocks},
         "stall_in": stall_in,
         "stall_out": stall_out,
         "seed": seed,
@@ -134,7 +134,7 @@ def record_pysim(
     traffic = Traffic(
         input_words(plan, codes),
         len(codes),
-        [block.name for block in plan.blocks],
+        {block.name: block.words_out for block in plan.blocks},
         stall_in=stall_in,
         stall_out=stall_out,
         seed=seed,

@@ -3,7 +3,7 @@
 `harness.cpp` does the same in C++, dice included, so that one seed gives the same run everywhere.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Broken", "Dice", "Edge", "Traffic"]
 
@@ -53,8 +53,8 @@ class Traffic:
         Input words of all frames.
     frames : int
         How many frames they make.
-    edges : sequence of str
-        Names of the edges that `look` gets, the answers' edge last.
+    edges : mapping of str to int
+        Words of a frame on each, by name; the last one carries the answers.
     stall_in, stall_out : int
         Percentage of clocks in which the source or the sink waits.
     seed : int
@@ -69,7 +69,7 @@ class Traffic:
         self,
         words: Sequence[int],
         frames: int,
-        edges: Sequence[str],
+        edges: Mapping[str, int],
         *,
         stall_in: int,
         stall_out: int,
@@ -80,6 +80,7 @@ class Traffic:
         self._frames = frames
         self._per_frame = len(words) // frames
         self._names = tuple(edges)
+        self._wanted = [count * frames for count in edges.values()]
         self._stalls = (stall_in, stall_out)
         self._dice = tuple(Dice((seed * 2 + 1) * factor) for factor in _FACTORS)
         self._limit = idle
@@ -94,8 +95,18 @@ class Traffic:
 
     @property
     def done(self) -> bool:
-        """Whether every frame has been answered."""
-        return len(self.ends) == self._frames
+        """Whether every frame was answered and every edge has seen all of its words.
+
+        The end of an image may come after its answer: pixels that no window sees.
+        """
+        return (
+            len(self.ends) == self._frames
+            and self._sent == len(self._input)
+            and all(
+                len(self.words[name]) >= wanted
+                for name, wanted in zip(self._names, self._wanted, strict=True)
+            )
+        )
 
     def drive(self) -> tuple[int | None, bool, bool]:
         """Say what to do in this clock: the word to offer or None, its `last`, and `ready`."""
