@@ -28,6 +28,9 @@ __all__ = ["solve"]
 # Place and route becomes slow and slow-clocked in a full device; a design that is asked to fill it
 # leaves this much free.
 _LUT_SHARE, _EBR_SHARE = 0.6, 0.95
+# Up to about so many cells place and route takes minutes; wide arrays on block RAM beyond that take
+# hours. Nobody who names no rate asks for that.
+_QUICK_LUT4 = 8_000
 # A wider array than this takes place and route longer than anybody waits.
 _MAX_PAIRS = 4096
 _PRICE = 100
@@ -172,7 +175,8 @@ def solve(
     fps, clock_hz : float or None
         Frame rate to reach at a clock in Hz: the cheapest folding that reaches it within all of
         the device. Where `fps` is None, the fastest folding whose estimate leaves the device 40 %
-        of its cells and 5 % of its block RAMs; without a budget the fastest of all.
+        of its cells and 5 % of its block RAMs and, where possible, takes at most 8,000 cells, which
+        place and route takes minutes for; without a budget the fastest of all.
 
     Raises
     ------
@@ -191,7 +195,9 @@ def solve(
         folding = network.cheapest(network.targets()[0], None)
         assert folding is not None
         return folding
-    folding = network.fastest(_Cap.of(budget, _LUT_SHARE, _EBR_SHARE))
+    whole = _Cap.of(budget, _LUT_SHARE, _EBR_SHARE)
+    quick = _Cap(min(whole.lut4, _QUICK_LUT4), whole.ebr, whole.price)
+    folding = network.fastest(quick) or network.fastest(whole)
     if folding is None:
         raise _too_big(network, budget)
     return folding
