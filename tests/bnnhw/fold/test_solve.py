@@ -307,7 +307,8 @@ def test_a_rate_that_does_not_fit_says_which_one_does(network: MakeNetwork) -> N
 def test_a_network_without_layers() -> None:
     graph = Graph("net", (Input("image", (), (4,)),), ("image",))
     with pytest.raises(
-        UsageError, match=r"^Network 'net' has no layer with weights to fold\.\nGive a network with one\.$"
+        UsageError,
+        match=r"^Network 'net' has no layer with weights to fold\.\nGive a network with one\.$",
     ):
         solve(graph, "ice40")
 
