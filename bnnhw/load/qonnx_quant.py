@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from math import ceil, floor
 from typing import Any
 
@@ -44,9 +44,9 @@ def _activation(
     directions = np.ones(len(counts), np.int8)
     least = Fraction(0) if isinstance(x, Rectified) else None
     for channel, (scale, offset) in enumerate(zip(inner.scale, inner.offset, strict=True)):
+        passed = _passed(counts[channel], scale, offset, least)
         switches = [
-            find_switch(partial(_passed, counts[channel], scale, offset, least, level), source)
-            for level in range(len(values) - 1)
+            find_switch(partial(_above, passed, level), source) for level in range(len(values) - 1)
         ]
         directions[channel] = min(switch.direction for switch in switches)
         found = sorted(_level(switch, directions[channel] < 0, source) for switch in switches)
@@ -60,10 +60,19 @@ def _activation(
 
 
 def _passed(
-    count: _Count, scale: Fraction, offset: Fraction, least: Fraction | None, level: int, value: int
-) -> bool:
-    x = scale * value + offset
-    return count(x if least is None else max(x, least)) > level
+    count: _Count, scale: Fraction, offset: Fraction, least: Fraction | None
+) -> Callable[[int], int]:
+    # The search for one level asks for values that those for the others have asked for.
+    @cache
+    def passed(value: int) -> int:
+        x = scale * value + offset
+        return count(x if least is None else max(x, least))
+
+    return passed
+
+
+def _above(passed: Callable[[int], int], level: int, value: int) -> bool:
+    return passed(value) > level
 
 
 def _reached(bounds: Sequence[Fraction], value: Fraction) -> int:

@@ -219,7 +219,10 @@ class Site:
             self.unsupported(f"reads an input of {count}")
         grid, scale, offset = common_grid(values)
         if grid.levels > _LEVELS_CAP:
-            self.unsupported(f"reads an input of {count} that nothing has quantised")
+            self.fail(
+                f"reads an input of {count} that nothing has quantised, which is not supported yet",
+                "Give the model a quantiser of the image (Quant of 8 bits) and export it again.",
+            )
         codes = {value: (value - offset) / scale for value in values}
         lut = grid.codes([[int(codes[value]) for value in table] for table in x.tables])
         name = self.chain.image(x.image, lut[0] if len(lut) == 1 else lut, grid)

@@ -85,26 +85,35 @@ def class_scores(
     Undecidable
         If the numbers would become too large; the text is the end of a sentence that says why.
     """
-    if grid.levels > _VALUES_CAP or len(scale) > _CLASSES_CAP:
+    whole = common_unit([*scale, *bias])
+    multiplier, offset = ([int(value / whole) for value in part] for part in (scale, bias))
+    small = len(scale) <= _CLASSES_CAP and grid.levels <= _VALUES_CAP
+    # Small numbers to begin with, such as 1 and 3, are taken as they are; larger ones only where
+    # there are too many logits to look for shorter ones.
+    if _fits(grid, multiplier, offset, _EXACT_BITS if small else _BITS_CAP):
+        return np.array(multiplier, np.int64), np.array(offset, np.int64)
+    if not small:
         raise Undecidable(
             f"its scales differ for {len(scale)} classes of {grid.levels} values each"
         )
     largest = max(scale)
-    whole = common_unit([*scale, *bias])
-    if max(map(abs, [*scale, *bias])) / whole < 1 << _EXACT_BITS:
-        # Small numbers to begin with, such as 1 and 3: nothing is rounded.
-        multiplier, offset = ([int(value / whole) for value in part] for part in (scale, bias))
-        return np.array(multiplier, np.int64), np.array(offset, np.int64)
     exact = _first_wins(grid, [s / largest for s in scale], [b / largest for b in bias])
     for bits in range(_BITS_CAP):
         unit = largest / (1 << bits)
-        multiplier = [round(s / unit) for s in scale]
-        offset = [round(b / unit) for b in bias]
-        if min(multiplier) < 1 or max(map(abs, offset)) >= 1 << 60:
-            continue
-        if np.array_equal(exact, _first_wins(grid, multiplier, offset)):
+        multiplier, offset = ([round(value / unit) for value in part] for part in (scale, bias))
+        if (
+            min(multiplier) > 0
+            and _fits(grid, multiplier, offset, _BITS_CAP)
+            and np.array_equal(exact, _first_wins(grid, multiplier, offset))
+        ):
             return np.array(multiplier, np.int64), np.array(offset, np.int64)
     raise Undecidable(f"its scales need more than {_BITS_CAP} bits")
+
+
+def _fits(grid: Grid, multiplier: Sequence[int], offset: Sequence[int], bits: int) -> bool:
+    """Tell whether multipliers have at most `bits` bits, and scores stay within 62."""
+    most, reach = max(multiplier), max(abs(grid.low), abs(grid.high))
+    return most < 1 << bits and most * reach + max(map(abs, offset)) < 1 << 61
 
 
 def _first_wins(

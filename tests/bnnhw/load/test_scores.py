@@ -35,6 +35,13 @@ def test_every_attainable_class(classes: list[tuple[Fraction, Fraction]], grid: 
         assert int(np.argmax(np.array(logits) * factor + verdict.offset)) == exact
 
 
+def test_large_logits_take_the_scales_as_they_are() -> None:
+    scale = [Fraction(float(np.float32(value))) for value in (0.1, 0.2)]
+    verdict = decided(Grid(-(1 << 15), 1, 1 << 16), scale, [Fraction(0), Fraction(1, 3 << 4)])
+    assert verdict.multiplier is not None
+    assert Fraction(int(verdict.multiplier[1]), int(verdict.multiplier[0])) == scale[1] / scale[0]
+
+
 def test_offsets_alone_where_they_suffice() -> None:
     verdict = decided(Grid(-5, 2, 6), [Fraction(2)] * 2, [Fraction(0), Fraction(5)])
     assert verdict.multiplier is None
