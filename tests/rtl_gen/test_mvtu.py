@@ -205,7 +205,8 @@ def test_array_parameters_wrong(name: str) -> None:
     with pytest.raises(
         ValueError, match=rf"^{label} of an array must be a positive integer, not 0$"
     ):
-        PEArray(**({"pe": 2, "simd": 2, "folds": 2, "count_bits": 3} | {name: 0}))
+        arguments: dict[str, Any] = {"pe": 2, "simd": 2, "folds": 2, "count_bits": 3} | {name: 0}
+        PEArray(**arguments)
 
 
 @pytest.mark.parametrize("name", ["lanes", "bits", "threshold_bits"])

@@ -3,6 +3,7 @@
 
 import itertools
 import random
+from typing import Any
 
 import pytest
 
@@ -63,4 +64,5 @@ def test_planted_faults_are_caught() -> None:
 @pytest.mark.parametrize("name", ["words", "lanes", "repeats"])
 def test_parameters_wrong(name: str) -> None:
     with pytest.raises(ValueError, match=rf"^Replay {name} must be a positive integer, not 0$"):
-        ReplayBuffer(**({"words": 2, "lanes": 2, "repeats": 2} | {name: 0}))
+        arguments: dict[str, Any] = {"words": 2, "lanes": 2, "repeats": 2} | {name: 0}
+        ReplayBuffer(**arguments)
