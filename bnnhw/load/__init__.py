@@ -22,7 +22,8 @@ def load_model(path: Path, *, name: str | None = None, pixel: str = "auto") -> G
     name : str or None
         Name of the graph; by default what the file or its name suggests, made safe.
     pixel : str
-        What an .onnx model expects as input: "unit" (0 … 1), "byte" (0 … 255) or "auto".
+        What an .onnx model expects as input: "unit" (0 … 1), "byte" (0 … 255), "centred" (−1 … 1)
+        or "auto".
 
     Raises
     ------

@@ -31,9 +31,10 @@ def load_qonnx(path: Path, *, name: str | None = None, pixel: str = "auto") -> G
         Name of the graph; by default that of the file, made safe.
     pixel : str
         What the model expects for an 8-bit pixel p: "unit" (p / 255 as a 32-bit float, what
-        torchvision's ToTensor gives), "byte" (p), or "auto": the metadata property
-        ``bnnhw.pixel_scale`` if there is one, else "byte" if the first operation divides by
-        255, else "unit".
+        torchvision's ToTensor gives), "byte" (p), "centred" (2 * p / 255 - 1), or "auto": the
+        metadata property ``bnnhw.pixel_scale`` if there is one, else "byte" if the first
+        operation divides by 255, else "centred" if it quantises to signed numbers from -1 on,
+        else "unit".
 
     Raises
     ------
