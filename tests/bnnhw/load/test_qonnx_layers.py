@@ -177,17 +177,18 @@ def test_8_bit_layers(new_onnx: Any, save: Save) -> None:
 
 def test_shuffle_and_grouped_convolution(new_onnx: Any, save: Save) -> None:
     o = new_onnx((1, 6, 1, 1))
-    x = quant(o, "x", 1.0, 4.0, signed=0)
+    ones = o.const(np.ones((6, 1, 1, 1)))
+    x = o.add("Conv", quant(o, "x", 1.0, 4.0, signed=0), ones, group=6)
     x = o.add("Reshape", x, o.const(np.array([1, 2, 3, 1, 1])))
     x = o.add("Reshape", o.add("Transpose", x, perm=[0, 2, 1, 3, 4]),
               o.const(np.array([1, 6, 1, 1])))  # fmt: skip
-    x = o.add("Conv", x, o.const(np.ones((6, 1, 1, 1))), group=6)
+    x = o.add("Conv", x, ones, group=6)
     y = o.add("MatMul", o.add("Flatten", x), o.const(2 * np.eye(6) - 1))
     graph = codes(load_model(save(o.model(y)), pixel="byte"))
     assert [node.name for node in graph.nodes if isinstance(node, Shuffle)] == ["shuffle1"]
     image = np.arange(6).reshape(1, 6, 1, 1)
     edges = run(graph, image, trace=True).edges
-    assert edges["conv1"].reshape(-1).tolist() == [0, 3, 1, 4, 2, 5]
+    assert edges["conv2"].reshape(-1).tolist() == [0, 3, 1, 4, 2, 5]
 
 
 def test_branches_with_one_unit(new_onnx: Any, save: Save) -> None:
