@@ -1,6 +1,6 @@
 """From scores in fractions to a class in integers, where classes have scales of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -14,9 +14,8 @@ from .grids import common_unit
 
 __all__ = ["Verdict", "class_scores", "decided"]
 
-_VALUES_CAP = 1 << 14
-_CLASSES_CAP = 64
-# With logits of 14 bits and an offset as large as the products, scores stay within 62 bits.
+# Comparisons of a logit with a class that are worked out in fractions: some seconds at most.
+_TABLE_CAP = 1 << 21
 _BITS_CAP = 44
 _EXACT_BITS = 20
 
@@ -87,7 +86,7 @@ def class_scores(
     """
     whole = common_unit([*scale, *bias])
     multiplier, offset = ([int(value / whole) for value in part] for part in (scale, bias))
-    small = len(scale) <= _CLASSES_CAP and grid.levels <= _VALUES_CAP
+    small = len(scale) * (len(scale) - 1) // 2 * grid.levels <= _TABLE_CAP
     # Small numbers to begin with, such as 1 and 3, are taken as they are; larger ones only where
     # there are too many logits to look for shorter ones.
     if _fits(grid, multiplier, offset, _EXACT_BITS if small else _BITS_CAP):
@@ -104,34 +103,52 @@ def class_scores(
         if (
             min(multiplier) > 0
             and _fits(grid, multiplier, offset, _BITS_CAP)
-            and np.array_equal(exact, _first_wins(grid, multiplier, offset))
+            and _agrees(grid, multiplier, offset, exact)
         ):
             return np.array(multiplier, np.int64), np.array(offset, np.int64)
     raise Undecidable(f"its scales need more than {_BITS_CAP} bits")
 
 
 def _fits(grid: Grid, multiplier: Sequence[int], offset: Sequence[int], bits: int) -> bool:
-    """Tell whether multipliers have at most `bits` bits, and scores stay within 62."""
+    """Tell whether multipliers have at most `bits` bits, and scores stay within 60."""
     most, reach = max(multiplier), max(abs(grid.low), abs(grid.high))
-    return most < 1 << bits and most * reach + max(map(abs, offset)) < 1 << 61
+    return most < 1 << bits and most * reach + max(map(abs, offset)) < 1 << 59
+
+
+def _pairs(count: int) -> Iterator[tuple[int, int]]:
+    return ((i, j) for j in range(count) for i in range(j))
 
 
 def _first_wins(
-    grid: Grid, scale: Sequence[Fraction | int], bias: Sequence[Fraction | int]
-) -> npt.NDArray[np.int64]:
+    grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction]
+) -> list[npt.NDArray[np.int64]]:
     """Give for each pair (i, j), i < j, and each logit of j the first code of i that wins."""
     rows = []
-    for j in range(len(scale)):
-        for i in range(j):
-            # scale[i] * x + bias[i] >= scale[j] * y + bias[j], over one denominator: c*x >= a*y + b
-            gap = bias[j] - bias[i]
-            bottom = lcm(scale[i].denominator, scale[j].denominator, gap.denominator)
-            a, b, c = (int(value * bottom) for value in (scale[j], gap, scale[i]))
-            b -= c * grid.low
-            rows.append(
-                [
-                    min(max(-((-a * y - b) // (c * grid.step)), 0), grid.levels)
-                    for y in range(grid.low, grid.high + 1, grid.step)
-                ]
-            )
-    return np.array(rows, np.int64)
+    for i, j in _pairs(len(scale)):
+        # scale[i] * x + bias[i] >= scale[j] * y + bias[j], over one denominator: c*x >= a*y + b
+        gap = bias[j] - bias[i]
+        bottom = lcm(scale[i].denominator, scale[j].denominator, gap.denominator)
+        a, b, c = (int(value * bottom) for value in (scale[j], gap, scale[i]))
+        b -= c * grid.low
+        codes = [
+            min(max(-((-a * y - b) // (c * grid.step)), 0), grid.levels)
+            for y in range(grid.low, grid.high + 1, grid.step)
+        ]
+        rows.append(np.array(codes, np.int64))
+    return rows
+
+
+def _agrees(
+    grid: Grid,
+    multiplier: Sequence[int],
+    offset: Sequence[int],
+    exact: Sequence[npt.NDArray[np.int64]],
+) -> bool:
+    """Tell whether integers win from the same codes on."""
+    y = grid.values(np.arange(grid.levels))
+    for (i, j), codes in zip(_pairs(len(multiplier)), exact, strict=True):
+        least = multiplier[j] * y + (offset[j] - offset[i] - multiplier[i] * grid.low)
+        found = -(-least // (multiplier[i] * grid.step))
+        if not np.array_equal(found.clip(0, grid.levels), codes):
+            return False
+    return True

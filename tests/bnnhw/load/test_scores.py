@@ -37,7 +37,7 @@ def test_every_attainable_class(classes: list[tuple[Fraction, Fraction]], grid: 
 
 def test_large_logits_take_the_scales_as_they_are() -> None:
     scale = [Fraction(float(np.float32(value))) for value in (0.1, 0.2)]
-    verdict = decided(Grid(-(1 << 15), 1, 1 << 16), scale, [Fraction(0), Fraction(1, 3 << 4)])
+    verdict = decided(Grid(-(1 << 21), 1, 1 << 22), scale, [Fraction(0), Fraction(1, 3 << 4)])
     assert verdict.multiplier is not None
     assert Fraction(int(verdict.multiplier[1]), int(verdict.multiplier[0])) == scale[1] / scale[0]
 
@@ -59,8 +59,8 @@ def test_the_first_of_equals_wins(scale: tuple[int, int], logits: tuple[int, int
     ("scale", "grid", "what"),
     [
         ([1, 0], Grid(0, 1, 4), "class 1 has a scale that is not positive"),
-        ([1, 2], Grid(0, 1, 1 << 15), "its scales differ for 2 classes of 32768 values each"),
-        ([1, 2] * 33, Grid(0, 1, 4), "its scales differ for 66 classes of 4 values each"),
+        ([1, 2], Grid(0, 1, 1 << 22), "its scales differ for 2 classes of 4194304 values each"),
+        ([1, 2] * 33, Grid(0, 1, 999), "its scales differ for 66 classes of 999 values each"),
         ([1, Fraction(1, 1 << 50)], Grid(0, 1, 4), "its scales need more than 44 bits"),
     ],
 )
