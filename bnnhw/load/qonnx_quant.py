@@ -218,8 +218,12 @@ def quant(
         site.unsupported(f"has the scale {shown:g} and the rounding mode '{mode}'")
     shift = site.scalar(site.const(zero, "the zero point"), "the zero point")
     span, narrow = 1 << int(bits), attributes["narrow"]
+    if {signed, narrow} - {0, 1}:
+        site.fail(f"has signed = {signed} and narrow = {narrow} instead of 0 or 1")
     least = narrow - span // 2 if signed else 0
     most = span // 2 - 1 if signed else span - 1 - narrow
+    if least == most:
+        site.unsupported("has one value")
     if isinstance(x, Const):
         if shift:
             site.unsupported("has weights with a zero point")
