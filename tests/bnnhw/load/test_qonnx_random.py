@@ -93,13 +93,16 @@ class Maker:
         groups = int(self.rng.choice([n for n in (1, channels) if channels % n == 0]))
         rows, kernel = groups * self.draw(1, 3), [self.draw(1, min(3, n) + 1) for n in size]
         pads = [self.draw(0, 2) for _ in range(4)] if pad else [0] * 4
+        whole = [n + pads[axis] + pads[axis + 2] for axis, n in enumerate(size)]
+        spread = [self.draw(1, 3) if n > 2 * (k - 1) else 1
+                  for n, k in zip(whole, kernel, strict=True)]  # fmt: skip
         inputs = [self.x, self.weights(rows, channels // groups, *kernel)]
         if self.draw(0, 2):
             inputs.append(self.dyadic(rows))
         self.x = self.o.add("Conv", *inputs, group=groups, pads=pads, strides=[stride, 1],
-                            kernel_shape=kernel)  # fmt: skip
-        self.shape = (rows, (size[0] + pads[0] + pads[2] - kernel[0]) // stride + 1,
-                      size[1] + pads[1] + pads[3] - kernel[1] + 1)  # fmt: skip
+                            kernel_shape=kernel, dilations=spread)  # fmt: skip
+        down, across = (n - (k - 1) * d for n, k, d in zip(whole, kernel, spread, strict=True))
+        self.shape = (rows, (down - 1) // stride + 1, across)
 
     def padded_conv(self) -> None:
         value = float(self.rng.choice([-1, 0, 1]))
@@ -118,11 +121,16 @@ class Maker:
         )  # fmt: skip
 
     def pool(self) -> None:
-        if min(self.shape[1:]) < 2:
-            return
-        op = ("MaxPool", "AveragePool")[self.draw(0, 2)]
-        self.x = self.o.add(op, self.x, kernel_shape=[2, 2], strides=[2, 1])
-        self.shape = (self.shape[0], self.shape[1] // 2, self.shape[2] - 1)
+        channels, *size = self.shape
+        if not self.draw(0, 3):
+            # Overlapping, with padding that never wins.
+            options = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+            self.x = self.o.add("MaxPool", self.x, **options)
+            self.shape = (channels, (size[0] - 1) // 2 + 1, (size[1] - 1) // 2 + 1)
+        elif min(size) >= 2:
+            op = ("MaxPool", "AveragePool")[self.draw(0, 2)]
+            self.x = self.o.add(op, self.x, kernel_shape=[2, 2], strides=[2, 1])
+            self.shape = (channels, size[0] // 2, size[1] - 1)
 
     def activation(self) -> None:
         if self.draw(0, 2):
