@@ -14,7 +14,7 @@ class PEArray(wiring.Component):
     """Count matches of PE weight rows with one vector that comes in groups of SIMD bits.
 
     Takes one activation word and one weight word together, each clock. After `folds` of them one
-    word with a count for each PE leaves, 2 clocks after the last one was taken (latency 2); the
+    word with a count for each PE leaves, 3 clocks after the last one was taken (latency 3); the
     next vector follows without a bubble. A stalled output stops the array; nothing is lost.
 
     Parameters
@@ -48,7 +48,7 @@ class PEArray(wiring.Component):
         If a parameter is below 1.
     """
 
-    LATENCY = 2
+    LATENCY = 3
 
     def __init__(
         self,
@@ -118,34 +118,39 @@ class PEArray(wiring.Component):
             taken.eq(self.i_activation.valid & self.i_weight.valid & step),
         ]
         fold = Signal(range(self._folds))
-        counted = Signal()
-        first = Signal()
-        final = Signal()
-        last = Signal()
-        with m.If(step):
-            m.d.sync += [
-                counted.eq(taken),
-                first.eq(fold == 0),
-                final.eq(fold == self._folds - 1),
-                last.eq(self.i_activation.payload.last),
-                self.o.valid.eq(counted & final),
-                self.o.payload.last.eq(last),
-            ]
         with m.If(taken):
             m.d.sync += fold.eq(Mux(fold == self._folds - 1, 0, fold + 1))
+        # What goes with a group through the two registers in front of the accumulator.
+        tags = data.StructLayout({"there": 1, "first": 1, "final": 1, "last": 1})
+        matched = Signal(tags)
+        counted = Signal(tags)
+        masked = Signal()
+        with m.If(step):
+            m.d.sync += [
+                matched.there.eq(taken),
+                matched.first.eq(fold == 0),
+                matched.final.eq(fold == self._folds - 1),
+                matched.last.eq(self.i_activation.payload.last),
+                counted.eq(matched),
+                self.o.valid.eq(counted.there & counted.final),
+                self.o.payload.last.eq(counted.last),
+            ]
+            if self._masked:
+                m.d.sync += masked.eq(self.i_activation.payload.masked)
         for row in range(self._pe):
             m.submodules[f"pe{row}"] = element = ProcessingElement(simd=self._simd, bits=self._bits)
             m.d.comb += [
+                element.step.eq(step),
                 element.activation.eq(self.i_activation.payload.data.as_value()),
                 element.weight.eq(self.i_weight.payload[row]),
             ]
             count = element.count
             if self._masked:
-                count = Mux(self.i_activation.payload.masked, self._simd, element.count << 1)
+                count = Mux(masked, self._simd, element.count << 1)
             partial = Signal(count.shape(), name=f"partial{row}", reset_less=True)
             total = self.o.payload.data[row]
             with m.If(step):
                 m.d.sync += partial.eq(count)
-                with m.If(counted):
-                    m.d.sync += total.eq(Mux(first, 0, total) + partial)
+                with m.If(counted.there):
+                    m.d.sync += total.eq(Mux(counted.first, 0, total) + partial)
         return m

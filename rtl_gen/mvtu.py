@@ -23,7 +23,7 @@ class Mvtu(wiring.Component):
     With SF = ceil(columns / simd) and NF = ceil(rows / pe) a vector takes NF·SF clocks (II = 1)
     without a bubble between vectors, a frame `vectors` times as many. From the first input word
     taken to the first output word there are `latency` clocks if the input never pauses: SF − 1
-    until the vector is in, 2 for the replay buffer where NF > 1, 2 for the array, 1 for thresholds
+    until the vector is in, 2 for the replay buffer where NF > 1, 3 for the array, 1 for thresholds
     or offsets where there are some. The next vector is taken in while this one is replayed; a
     stalled output stops the array.
 

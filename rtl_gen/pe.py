@@ -1,6 +1,6 @@
 """The processing element: matches between a group of activations and a group of weights."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,10 +12,11 @@ __all__ = ["ProcessingElement"]
 class ProcessingElement(wiring.Component):
     """XNOR a group of activations with a group of weight bits and count the matches.
 
-    Combinational: latency 0, one group a clock, no state. For K lanes of one bit with P matches the
-    ±1 dot product is 2P − K. An activation of n bits is n bit planes, counted with the weights 1,
-    2, 4, …: a lane adds its code where the weight is +1 and the complement of its code where it is
-    −1.
+    Latency 1: the matches are registered, so that the way out of a memory ends before the count
+    begins; one group a clock while `step`, otherwise everything holds. For K lanes of one bit with
+    P matches the ±1 dot product is 2P − K. An activation of n bits is n bit planes, counted with
+    the weights 1, 2, 4, …: a lane adds its code where the weight is +1 and the complement of its
+    code where it is −1.
 
     Parameters
     ----------
@@ -26,12 +27,14 @@ class ProcessingElement(wiring.Component):
 
     Members
     -------
+    step : In(1)
+        Take the group.
     activation : In(simd * bits)
         Codes, lane 0 in the low bits.
     weight : In(simd)
         One bit a lane; 1 is +1, 0 is −1.
     count : Out(bits_for(simd * (2**bits - 1) + 1))
-        Weighted number of bits that agree.
+        Weighted number of bits that agree, of the group that was taken last.
 
     Raises
     ------
@@ -47,7 +50,14 @@ class ProcessingElement(wiring.Component):
         self._simd = simd
         self._bits = bits
         width = (simd * ((1 << bits) - 1)).bit_length()
-        super().__init__({"activation": In(simd * bits), "weight": In(simd), "count": Out(width)})
+        super().__init__(
+            {
+                "step": In(1),
+                "activation": In(simd * bits),
+                "weight": In(simd),
+                "count": Out(width),
+            }
+        )
 
     @property
     def simd(self) -> int:
@@ -67,7 +77,10 @@ class ProcessingElement(wiring.Component):
             name = "popcount" if self._bits == 1 else f"popcount{plane}"
             m.submodules[name] = popcount = Popcount(width=self._simd)
             of_plane = Cat(self.activation[lane * self._bits + plane] for lane in range(self._simd))
-            m.d.comb += popcount.i.eq(~(of_plane ^ self.weight))
+            matches = Signal(self._simd, name=f"matches{plane}", reset_less=True)
+            with m.If(self.step):
+                m.d.sync += matches.eq(~(of_plane ^ self.weight))
+            m.d.comb += popcount.i.eq(matches)
             planes.append(popcount.o << plane)
         m.d.comb += self.count.eq(balanced_sum(planes))
         return m

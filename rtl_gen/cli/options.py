@@ -41,7 +41,7 @@ Fps = Annotated[
     float | None, typer.Option("--fps", help="Images per second to reach with the fewest cells.")
 ]
 ClockMHz = Annotated[
-    float | None, typer.Option("--clock", help="Clock in MHz for --fps; the board's by default.")
+    float | None, typer.Option("--clock", help="Clock in MHz; the board's own by default.")
 ]
 FoldingFile = Annotated[
     Path | None, typer.Option("--folding", help="PE and SIMD of every layer, as TOML.")
@@ -103,15 +103,20 @@ def make(
     """
     from rtl_gen.build.boards import load_board
 
-    if folding and (fps or clock):
-        raise UsageError("--folding says what --fps and --clock ask for.", "Give one of them.")
-    if clock and not fps:
-        raise UsageError("--clock only matters together with --fps.", "Give --fps as well.")
+    if folding and fps:
+        raise UsageError("--folding says what --fps asks for.", "Give one of them.")
+    if clock is not None and not 0 < clock < 1000:
+        raise UsageError(f"A clock of {clock:g} MHz is not possible.", "Give --clock in MHz.")
+    if clock and not (board or fps):
+        raise UsageError(
+            "--clock only matters together with --board or --fps.", "Give one of them as well."
+        )
     if name is not None:
         checked(name, "name")
     graph = load_model(model)
     if board:
         target = load_board(board)
+        target = target.at(round(clock * 1e6)) if clock else target
         chosen = load_folding(folding) if folding else _solve(graph, target, fps, clock)
     elif folding:
         chosen = load_folding(folding)

@@ -19,8 +19,10 @@ def vectors(width: int, seed: int) -> list[int]:
     return corners + [dice.getrandbits(width) for _ in range(60)]
 
 
-def simulate(dut, bench) -> None:
+def simulate(dut, bench, *, clocked: bool = False) -> None:
     simulator = Simulator(dut)
+    if clocked:
+        simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
 
@@ -47,10 +49,38 @@ def test_processing_element(simd: int) -> None:
             weight = dice.getrandbits(simd)
             ctx.set(dut.activation, word)
             ctx.set(dut.weight, weight)
+            ctx.set(dut.step, 1)
+            await ctx.tick()
             agree = sum(word >> k & 1 == weight >> k & 1 for k in range(simd))
             assert ctx.get(dut.count) == agree
+            ctx.set(dut.step, 0)
+            ctx.set(dut.activation, ~word)
+            await ctx.tick()
+            assert ctx.get(dut.count) == agree, "a group was taken without `step`"
 
-    simulate(dut, bench)
+    simulate(dut, bench, clocked=True)
+
+
+@pytest.mark.parametrize("bits", [2, 3])
+def test_processing_element_on_codes(bits: int) -> None:
+    """Each lane adds its code, or the complement of its code."""
+    simd = 3
+    dut = ProcessingElement(simd=simd, bits=bits)
+    dice = random.Random(bits)
+
+    async def bench(ctx) -> None:
+        ctx.set(dut.step, 1)
+        for _ in range(100):
+            codes = [dice.randrange(1 << bits) for _ in range(simd)]
+            weights = [dice.getrandbits(1) for _ in range(simd)]
+            ctx.set(dut.activation, sum(code << k * bits for k, code in enumerate(codes)))
+            ctx.set(dut.weight, sum(weight << k for k, weight in enumerate(weights)))
+            await ctx.tick()
+            top = (1 << bits) - 1
+            pairs = zip(codes, weights, strict=True)
+            assert ctx.get(dut.count) == sum(c if w else top - c for c, w in pairs)
+
+    simulate(dut, bench, clocked=True)
 
 
 def test_platform_may_bring_its_own_tree() -> None:
@@ -81,3 +111,9 @@ def test_popcount_width_wrong(width) -> None:
 def test_processing_element_simd_wrong(simd) -> None:
     with pytest.raises(ValueError, match=rf"^SIMD must be a positive integer, not {simd!r}$"):
         ProcessingElement(simd=simd)
+
+
+def test_processing_element_bits_wrong() -> None:
+    message = r"^Bits of an activation must be a positive integer, not 0$"
+    with pytest.raises(ValueError, match=message):
+        ProcessingElement(simd=2, bits=0)

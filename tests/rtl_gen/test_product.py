@@ -80,9 +80,9 @@ def flipped(found: re.Match[str]) -> str:
 @pytest.mark.parametrize(
     ("kind", "pattern", "replacement", "complaint"),
     [
-        ("streamed", r"assign i = ~ ", "assign i = ", "result 0: 0x"),
-        ("streamed", r"first \? ", "1'b0 ? ", r"result \d+: 0x"),
-        ("streamed", r"(last <= )i_activation__payload.*;", r"\g<1>1'b0;", "last is 0, not 1"),
+        ("streamed", r"matches0 <= ", "matches0 <= ~", "result 0: 0x"),
+        ("streamed", r"counted\[1\] \? ", "1'b0 ? ", r"result \d+: 0x"),
+        ("streamed", r"(o__payload_last +<= )counted.*;", r"\g<1>1'b0;", "last is 0, not 1"),
         ("counts", r"(memory\[1\] = 6'h)(\w+);", flipped, r"result \d+: 0x"),
         ("bits", r"(memory\[0\] = 12'h)(\w+);", flipped, r"result \d+: 0x"),
     ],
@@ -140,7 +140,7 @@ def test_manifest(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "bits_array.v").read_text()
     assert (told["format"], told["version"]) == ("bnnhw-array", 1)
     assert told["identity"] in text and re.fullmatch("[0-9a-f]{64}", told["identity"])
-    assert told["schedule"] == {"latency": 3 + 2 + 2 + 1, "cycles": 8}
+    assert told["schedule"] == {"latency": 3 + 2 + 3 + 1, "cycles": 8}
     assert told["parameters"] == {
         "pe": 3, "simd": 2, "folds": 4, "rows": 5, "columns": 7, "weights": "stored",
         "thresholds": True, "style": "auto", "target": "generic",

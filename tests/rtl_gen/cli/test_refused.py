@@ -134,13 +134,13 @@ def test_no_folding_file(refuses, model: Path) -> None:
     ("words", "what", "todo"),
     [
         (("--folding", "f.toml", "--fps", "9"), "--folding says what --fps", "Give one of them"),
-        (("--clock", "12"), "--clock only matters together with --fps", "Give --fps as well"),
+        (("--clock", "-3", "--fps", "9"), "A clock of -3 MHz is not possible", "Give --clock in"),
+        (("--clock", "12"), "--clock only matters together with", "Give one of them as well"),
         (("--fps", "1e12"), "1e+12 images/s at 50 MHz leave 0 clocks", "Ask for at most 16666666"),
         (("--fps", "0"), "A frame rate of 0.0", "above 0"),
         (("--fps", "-5"), "A frame rate of -5.0", "above 0"),
         (("--fps", "nan"), "A frame rate of nan", "above 0"),
         (("--fps", "inf"), "A frame rate of inf", "above 0"),
-        (("--fps", "9", "--clock", "-1"), "at a clock of -1000000.0 Hz", "above 0"),
         (("--fps", "many"), "Invalid value for '--fps'", "See: bnnhw generate network --help"),
         (
             ("--board", "de10"),
