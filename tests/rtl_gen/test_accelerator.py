@@ -47,12 +47,13 @@ def foldings(sizes: tuple[int, ...]) -> Iterator[list[tuple[int, int]]]:
 def test_every_folding(sizes: tuple[int, ...]) -> None:
     """Every edge is right; once the pipeline is full, frames are `plan.cycles` apart."""
     graph = network(sizes, sum(sizes))
-    seen = images(graph, 5, 1)
+    seen = images(graph, 7, 1)
     for folds in foldings(sizes):
         plan = planned(graph, folds)
         recording = record_pysim(plan, seen)
         check(plan, recording, seen)
-        assert set(np.diff(recording.ends)[1:]) == {plan.cycles}, folds
+        # While buffers fill, a frame or two may take a clock longer.
+        assert set(np.diff(recording.ends)[3:]) == {plan.cycles}, folds
 
 
 @pytest.mark.parametrize("lanes", range(1, 8))
