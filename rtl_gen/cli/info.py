@@ -1,8 +1,9 @@
 """`bnnhw info`: what is in a model file."""
 
+from math import prod
 from typing import Any
 
-from bnnhw.graph import Dense, Graph
+from bnnhw.graph import Conv, Dense, Edge, Graph, IntConv, IntDense, Node
 from bnnhw.load import load_model
 
 from .options import Json, Model
@@ -11,12 +12,27 @@ from .show import emit_json, pairs, table
 __all__ = ["describe", "info"]
 
 
+def _weights(node: Node) -> tuple[int, int]:
+    """Count the weights of a node, and their bits."""
+    if isinstance(node, Dense | Conv):
+        return int(node.weight.size), int(node.weight.size)
+    if isinstance(node, IntDense | IntConv):
+        return int(node.weight.size), 8 * int(node.weight.size)
+    return 0, 0
+
+
+def _vectors(edge: Edge) -> int:
+    """Count how often a matrix is used for an image: once, or at each place of its windows."""
+    return prod(edge.shape[1:])
+
+
 def describe(graph: Graph) -> dict[str, Any]:
     """Give layers, shapes, weights and operations as JSON values."""
     layers: list[dict[str, Any]] = []
+    bits = 0
     for node in graph.nodes:
         edge = graph.edges[node.name]
-        weights = node.weight.size if isinstance(node, Dense) else 0
+        weights, weight_bits = _weights(node)
         layers.append(
             {
                 "name": node.name,
@@ -29,12 +45,13 @@ def describe(graph: Graph) -> dict[str, Any]:
                     "levels": edge.grid.levels,
                 },
                 "bits": edge.grid.bits,
-                "weights": int(weights),
+                "weights": weights,
                 # One multiply-accumulate a weight and vector: an XNOR and a count, two operations.
-                "operations": 2 * int(weights),
+                "operations": 2 * weights * _vectors(edge),
             }
         )
-    bits = sum(layer["weights"] for layer in layers)
+        bits += weight_bits
+    count = sum(layer["weights"] for layer in layers)
     return {
         "name": graph.name,
         "digest": graph.digest,
@@ -42,7 +59,7 @@ def describe(graph: Graph) -> dict[str, Any]:
         "classes": graph.edges[graph.logits].size,
         "weight_bits": bits,
         "weight_bytes": -(-bits // 8),
-        "float_weight_bytes": 4 * bits,
+        "float_weight_bytes": 4 * count,
         "operations_per_image": sum(layer["operations"] for layer in layers),
         "layers": layers,
         "meta": dict(graph.meta),
@@ -67,14 +84,14 @@ def info(model: Model, as_json: Json = False) -> None:
         )
         for layer in facts["layers"]
     ]
-    table(facts["name"], ("node", "kind", "reads", "shape", "values", "weight bits"), rows)
+    table(facts["name"], ("node", "kind", "reads", "shape", "values", "weights"), rows)
     ratio = facts["float_weight_bytes"] / max(1, facts["weight_bytes"])
     packed = f"{facts['weight_bytes']:,} bytes packed, 1/{ratio:.0f} of 32-bit floats"
     pairs(
         "totals",
         [
             ("weights", f"{facts['weight_bits']:,} bits; {packed}"),
-            ("operations", f"{facts['operations_per_image']:,} an image (XNOR and count each)"),
+            ("operations", f"{facts['operations_per_image']:,} an image (product and sum each)"),
             ("digest", facts["digest"]),
             *facts["meta"].items(),
         ],

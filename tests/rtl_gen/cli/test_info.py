@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from bnnhw import __version__
-from bnnhw.graph import Graph
+from bnnhw.graph import (
+    Argmax,
+    Conv,
+    Flatten,
+    Graph,
+    Grid,
+    Input,
+    IntConv,
+    IntDense,
+    Node,
+    save_graph,
+)
 
 KEYS = {
     "name", "digest", "input_shape", "classes", "weight_bits", "weight_bytes",
@@ -48,6 +59,29 @@ def test_info_text(cli, model: Path, graph: Graph) -> None:
         assert part in done.out
 
 
+def test_convolutions_and_bytes_count(cli, tmp_path: Path) -> None:
+    byte = np.ones((3, 2, 3, 3), np.int8)
+    nodes: tuple[Node, ...] = (
+        Input("x", (), (2, 6, 5), Grid(0, 1, 4)),
+        IntConv("stem", ("x",), byte, stride=(2, 1), padding=(1, 1, 0, 0)),
+        Conv("c", ("stem",), np.ones((3, 1, 2, 2), np.uint8), groups=3),
+        Flatten("flat", ("c",)),
+        IntDense("fc", ("flat",), np.ones((2, 3 * 2 * 3), np.int8)),
+        Argmax("top", ("fc",), np.zeros(2, int)),
+    )
+    save_graph(Graph("conv", nodes, ("fc", "top")), tmp_path / "conv.json")
+    facts = cli("info", tmp_path / "conv.json", "--json").document
+    # The stem's windows lie at 3 x 4 places, those of the second at 2 x 3.
+    assert [layer["weights"] for layer in facts["layers"]] == [0, 54, 12, 0, 36, 0]
+    assert [layer["operations"] for layer in facts["layers"]] == [
+        0, 2 * 54 * 12, 2 * 12 * 6, 0, 2 * 36, 0,
+    ]  # fmt: skip
+    assert facts["operations_per_image"] == 2 * (54 * 12 + 12 * 6 + 36)
+    assert facts["weight_bits"] == 8 * 54 + 12 + 8 * 36
+    assert facts["weight_bytes"] == -(-(8 * 54 + 12 + 8 * 36) // 8)
+    assert facts["float_weight_bytes"] == 4 * (54 + 12 + 36)
+
+
 def test_three_forms_of_a_model(cli, tmp_path: Path, model: Path) -> None:
     weight = np.random.default_rng(1).choice(np.array([-1, 1], np.int8), (3, 12))
     layers: list[Any] = [{"kind": "fc", "W": "W"}]
@@ -70,8 +104,6 @@ def test_bundled_network(cli, bundled: Path) -> None:
 
 
 def test_terminal_is_safe_from_what_a_file_says(cli, tmp_path: Path, graph: Graph) -> None:
-    from bnnhw.graph import save_graph
-
     meta = {"source": "\x1b[2J[red]\x07", "b\x1b]0;x\x07": "1"}
     save_graph(Graph("tiny", graph.nodes, graph.outputs, meta=meta), tmp_path / "loud.json")
     done = cli("info", tmp_path / "loud.json")
