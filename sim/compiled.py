@@ -159,8 +159,8 @@ class CompiledAccelerator:
         """
         first = self.plan.blocks[0]
         words = pack_frames(codes, first.lanes_in, first.bits_in)
-        # The slowest block may be silent for a whole image; twice that and the stalls are ample.
-        idle = 40 * (self.plan.cycles + 1000)
+        # The slowest block may be silent for a whole image; stalls of 95 % never last 2,000 clocks.
+        idle = 4 * self.plan.cycles + 2000
         head = [
             len(codes),
             first.words_in,

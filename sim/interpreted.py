@@ -36,8 +36,8 @@ def _recording(plan: Plan, words: dict[str, list[int]], ends: list[int], clocks:
 
 def idle_limit(plan: Plan) -> int:
     """Give the clocks without any movement after which something hangs."""
-    # The slowest block may be silent for a whole image; with 99 % of stalls that is ample.
-    return 40 * (plan.cycles + 1000)
+    # The slowest block may be silent for a whole image; stalls of 95 % never last 2,000 clocks.
+    return 4 * plan.cycles + 2000
 
 
 def record_icarus(
