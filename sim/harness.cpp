@@ -96,6 +96,10 @@ int main() {
             if (!valid || !ready) continue;
             idle = 0;
             edge.count++;
+            if (edge.count > frames * WORDS[k] + 64) {
+                std::fprintf(stderr, "edge %zu sends without end\n", k);
+                return 3;
+            }
             edge.words.insert(edge.words.end(), edge.now.begin(), edge.now.end());
             if (k == EDGES - 1 && model.ends() && ends.size() < frames) {
                 ends.push_back(clock);

@@ -152,7 +152,13 @@ class Traffic:
             if not (valid and ready):
                 continue
             self._idle = 0
-            self.words[self._names[index]].append(word)
+            seen = self.words[self._names[index]]
+            seen.append(word)
+            if len(seen) > self._wanted[index] + self.REST:
+                raise Broken(
+                    f"edge '{self._names[index]}' sends without end: {len(seen)} words instead of "
+                    f"{self._wanted[index]}"
+                )
             if index == final and ends and not after:
                 self.ends.append(self.clocks)
         if after:
