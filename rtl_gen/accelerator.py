@@ -91,7 +91,11 @@ def _pool(block: PoolPlan) -> wiring.Component:
 
 def _argmax(block: ArgmaxPlan) -> wiring.Component:
     return Argmax(
-        classes=block.elements_in, bits=block.bits_in, scale=block.scale, offsets=block.offsets
+        classes=block.elements_in,
+        bits=block.bits_in,
+        offsets=block.offsets,
+        multipliers=block.multipliers,
+        shift=block.shift,
     )
 
 

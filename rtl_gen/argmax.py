@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Array, Const, Module, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Array, Const, Module, Shape, Signal, Value, signed, unsigned
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .streams import port, result
@@ -15,8 +15,10 @@ __all__ = ["Argmax"]
 class Argmax(wiring.Component):
     """Add to each logit the index of the largest so far; with `last` that is the predicted class.
 
-    Class k scores `scale * code + offsets[k]`; of equal the first wins. Latency 1, one word per
-    clock, `classes` cycles per frame, no bubble between frames. While `o` stalls, `i` waits.
+    Class k scores ``(multipliers[k] * code + offsets[k]) >> shift``; of equal the first wins. One
+    word per clock, `classes` cycles per frame, no bubble between frames. Latency 1 where classes
+    differ in offsets alone: all multipliers are one positive number and nothing is shifted.
+    Otherwise 3: product, sum and comparison have a register each. While `o` stalls, `i` waits.
     `o.last` comes from a counter of its own; `i.last` is not read.
 
     Parameters
@@ -27,8 +29,10 @@ class Argmax(wiring.Component):
         Width of a logit's code.
     offsets : sequence of int
         One per class; may be negative.
-    scale : int
-        Distance of two neighbouring logits on the scale of the offsets, at least 1.
+    multipliers : sequence of int or None
+        One per class; may be negative. None: all 1.
+    shift : int
+        Bits of a score that are dropped, rounding down.
 
     Members
     -------
@@ -40,21 +44,36 @@ class Argmax(wiring.Component):
     Raises
     ------
     ValueError
-        If `classes`, `bits` or `scale` is not a positive integer, or `offsets` are not `classes`
-        integers.
+        If `classes` or `bits` is not a positive integer, `offsets` or `multipliers` are not
+        `classes` integers, or `shift` is not an integer of at least 0.
     """
 
-    def __init__(self, *, classes: int, bits: int, offsets: Sequence[int], scale: int = 1) -> None:
-        for name, value in (("classes", classes), ("bits", bits), ("scale", scale)):
+    def __init__(
+        self,
+        *,
+        classes: int,
+        bits: int,
+        offsets: Sequence[int],
+        multipliers: Sequence[int] | None = None,
+        shift: int = 0,
+    ) -> None:
+        for name, value in (("classes", classes), ("bits", bits)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"Argmax {name} must be a positive integer, not {value!r}")
-        if len(offsets) != classes or not all(isinstance(offset, int) for offset in offsets):
-            raise ValueError(f"Argmax offsets must be {classes} integers, not {offsets!r}")
+        multipliers = (1,) * classes if multipliers is None else multipliers
+        for name, row in (("offsets", offsets), ("multipliers", multipliers)):
+            if len(row) != classes or not all(isinstance(number, int) for number in row):
+                raise ValueError(f"Argmax {name} must be {classes} integers, not {row!r}")
+        if not isinstance(shift, int) or shift < 0:
+            raise ValueError(f"Argmax shift must be an integer of at least 0, not {shift!r}")
         self._classes = classes
         self._bits = bits
         self._offsets = tuple(offsets)
-        # Without offsets a scale changes no order.
-        self._scale = scale if len(set(offsets)) > 1 else 1
+        self._shift = shift
+        self._alike = not shift and min(multipliers) > 0 and len(set(multipliers)) == 1
+        # Without offsets a common factor changes no order.
+        plain = self._alike and len(set(offsets)) == 1
+        self._multipliers = (1,) * classes if plain else tuple(multipliers)
         answer = stream.Signature(result(bits, self.index_bits))
         super().__init__({"i": In(port(1, bits)), "o": Out(answer)})
 
@@ -70,13 +89,23 @@ class Argmax(wiring.Component):
 
     @property
     def offsets(self) -> tuple[int, ...]:
-        """What is added to the code of each class before comparing."""
+        """What is added to the product of each class."""
         return self._offsets
 
     @property
-    def scale(self) -> int:
-        """What a code is multiplied with before the offset is added; 1 where offsets are equal."""
-        return self._scale
+    def multipliers(self) -> tuple[int, ...]:
+        """What the code of each class is multiplied with; 1 where one factor changes no order."""
+        return self._multipliers
+
+    @property
+    def shift(self) -> int:
+        """Bits of a score that are dropped."""
+        return self._shift
+
+    @property
+    def latency(self) -> int:
+        """Clocks from a word taken to the word offered."""
+        return 1 if self._alike else 3
 
     @property
     def index_bits(self) -> int:
@@ -87,39 +116,78 @@ class Argmax(wiring.Component):
         """Build the class counter, the score and the comparison with the best so far."""
         m = Module()
         count = Signal(range(self._classes))
-        score = Signal(self._score_bits())
-        best = Signal.like(score)
-        better = Signal()
-        code = self.i.payload.data[0]
+        step = Signal()
+        m.d.comb += [step.eq(~self.o.valid | self.o.ready), self.i.ready.eq(step)]
+        with m.If(self.i.valid & step):
+            m.d.sync += count.eq(count + 1)
+            with m.If(count == self._classes - 1):
+                m.d.sync += count.eq(0)
+        tag = data.StructLayout({"there": 1, "index": self.index_bits, "code": self._bits})
+        taken = Signal(tag)
         m.d.comb += [
-            score.eq(code * self._scale + self._offset(count)),
-            better.eq((count == 0) | (score > best)),
+            taken.there.eq(self.i.valid),
+            taken.index.eq(count),
+            taken.code.eq(self.i.payload.data[0]),
         ]
-        with m.If(~self.o.valid | self.o.ready):
-            m.d.comb += self.i.ready.eq(1)
-            m.d.sync += self.o.valid.eq(self.i.valid)
-            with m.If(self.i.valid):
-                final = count == self._classes - 1
+        scored, score = self._score(m, taken, step)
+        best = Signal(unsigned(self._score_bits()), reset_less=True)
+        with m.If(step):
+            m.d.sync += self.o.valid.eq(scored.there)
+            with m.If(scored.there):
                 m.d.sync += [
-                    self.o.payload.data.eq(code),
-                    self.o.payload.last.eq(final),
-                    count.eq(count + 1),
+                    self.o.payload.data.eq(scored.code),
+                    self.o.payload.last.eq(scored.index == self._classes - 1),
                 ]
-                with m.If(final):
-                    m.d.sync += count.eq(0)
-                with m.If(better):
-                    m.d.sync += [best.eq(score), self.o.payload.index.eq(count)]
+                with m.If((scored.index == 0) | (score > best)):
+                    m.d.sync += [best.eq(score), self.o.payload.index.eq(scored.index)]
         return m
 
-    # The winner does not change when all offsets move together, so the least becomes 0 and scores
-    # are unsigned.
+    def _score(self, m: Module, taken: Any, step: Value) -> tuple[Any, Value]:
+        """Give the score of a code, and what goes with it: at once, or after two registers."""
+        factor = self._chosen(self._multipliers, taken.index)
+        offset = self._chosen(self._moved(), taken.index)
+        score = Signal(unsigned(self._score_bits()), reset_less=True)
+        if self._alike:
+            m.d.comb += score.eq(taken.code * self._multipliers[0] + offset)
+            return taken, score
+        multiplied, added = Signal.like(taken), Signal.like(taken)
+        product = Signal((taken.code * factor).shape(), reset_less=True)
+        kept = Signal(offset.shape(), reset_less=True)
+        with m.If(step):
+            m.d.sync += [
+                multiplied.eq(taken),
+                product.eq(taken.code * factor),
+                kept.eq(offset),
+                added.eq(multiplied),
+                score.eq((product + kept) >> self._shift),
+            ]
+        return added, score
+
+    # The winner does not change when all scores move together. They move so far that none is
+    # negative, and by whole steps of what the shift leaves.
+
+    def _moved(self) -> tuple[int, ...]:
+        top = (1 << self._bits) - 1
+        lows = [
+            min(0, factor * top) + offset
+            for factor, offset in zip(self._multipliers, self._offsets, strict=True)
+        ]
+        least = min(lows) >> self._shift << self._shift
+        return tuple(offset - least for offset in self._offsets)
 
     def _score_bits(self) -> int:
-        largest = ((1 << self._bits) - 1) * self._scale
-        return (largest + max(self._offsets) - min(self._offsets)).bit_length()
+        top = (1 << self._bits) - 1
+        highs = [
+            max(0, factor * top) + offset
+            for factor, offset in zip(self._multipliers, self._moved(), strict=True)
+        ]
+        return max(1, (max(highs) >> self._shift).bit_length())
 
-    def _offset(self, count: Signal) -> Value:
-        moved = [offset - min(self._offsets) for offset in self._offsets]
-        if not any(moved):
-            return Const(0, 1)
-        return Array(Const(offset, max(moved).bit_length()) for offset in moved)[count]
+    @staticmethod
+    def _chosen(numbers: Sequence[int], index: Value) -> Value:
+        """Give the number of class `index`, signed where one of them is negative."""
+        bits = max(max(abs(number).bit_length() for number in numbers), 1)
+        shape: Shape = signed(bits + 1) if min(numbers) < 0 else unsigned(bits)
+        if len(set(numbers)) == 1:
+            return Const(numbers[0], shape)
+        return Array(Const(number, shape) for number in numbers)[index]

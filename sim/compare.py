@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bnnhw.errors import UsageError
-from bnnhw.graph import Argmax, Conv, Dense, Flatten, Graph, Input
+from bnnhw.graph import Affine, Argmax, Conv, Dense, Flatten, Graph, Input
 from bnnhw.plan import ArgmaxPlan, Block, MvtuPlan, Plan, WindowPlan
 
 from .compiled import Recording, word_bits
@@ -168,15 +168,22 @@ def compare(
         if index is not None:
             node = plan.graph.argmax
             assert isinstance(node, Argmax)
-            scores = node.scale * golden + node.offset
+            values_in = plan.on_stream(np.asarray(edges[node.inputs[0]]))
+            scores = node.scale * values_in + node.offset
             tally.check(f"{block.name}.index", _running_class(scores), index)
             classes = index[:, -1]
     return values, classes
 
 
 def _taps(graph: Graph) -> dict[str, str]:
-    """Node of each tap: the layers are counted without input, flattening and argmax."""
-    layers = [node for node in graph.nodes if not isinstance(node, (Input, Flatten, Argmax))]
+    """Node of each tap: layers are counted, not input, flattening and what decides the class."""
+    layers = [
+        node
+        for node in graph.nodes
+        if not isinstance(node, Input | Flatten | Argmax)
+        # Scale and offset of the classes leave no edge of their own in hardware.
+        and not (isinstance(node, Affine) and node.inputs[0] == graph.logits)
+    ]
     return {
         f"tap{number:02}_{'acc' if isinstance(node, Dense | Conv) else 'act'}": node.name
         for number, node in enumerate(layers)

@@ -30,7 +30,7 @@ def input_codes(plan: Plan, images: Any) -> np.ndarray:
 
 def answers(block: ArgmaxPlan, codes: np.ndarray) -> list[dict[str, int]]:
     """Words of one frame's answer: each logit's code with the best class so far."""
-    score = codes * block.scale + np.array(block.offsets)
+    score = (codes * np.array(block.multipliers) + np.array(block.offsets)) >> block.shift
     return [
         {
             "data": int(code),

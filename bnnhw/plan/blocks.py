@@ -81,18 +81,21 @@ class ConverterPlan(Block):
 
 @dataclass(frozen=True, kw_only=True)
 class ArgmaxPlan(Block):
-    """Adds the running class to each logit.
+    """Adds the running class to each logit; scores are ``(multiplier * code + offset) >> shift``.
 
     Parameters
     ----------
-    scale : int
-        What a code is multiplied with before it is compared.
+    multipliers : tuple of int
+        What the code of each class is multiplied with; may be negative.
     offsets : tuple of int
-        Added to the scaled code of each class, at least 0.
+        Added to the product of each class, at least 0.
+    shift : int
+        Bits of a score that are dropped, rounding down.
     """
 
-    scale: int
+    multipliers: tuple[int, ...]
     offsets: tuple[int, ...]
+    shift: int = 0
 
     @property
     def index_bits(self) -> int:

@@ -1,7 +1,7 @@
 """From a graph and a folding to blocks in a row."""
 
 from collections.abc import Callable
-from math import gcd, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,19 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..fold import Folding
-from ..graph import Argmax, Conv, Dense, Flatten, Graph, Grid, Input, MaxPool, Node, Threshold
+from ..graph import (
+    Affine,
+    Argmax,
+    Conv,
+    Dense,
+    Flatten,
+    Graph,
+    Grid,
+    Input,
+    MaxPool,
+    Node,
+    Threshold,
+)
 from ..names import checked
 from .blocks import (
     ArgmaxPlan,
@@ -22,6 +34,7 @@ from .blocks import (
 )
 from .pack import Counting, matrix_words, row_words
 from .plan import Plan
+from .verdict import class_scores
 
 __all__ = ["make_plan"]
 
@@ -76,6 +89,8 @@ class _Chain:
         self._edge = ""
         # The edge whose elements, in stream order, are on the wires: a Flatten moves none.
         self._carried = ""
+        # Scale and offset of the logits, which the argmax takes in.
+        self._affine: Affine | None = None
         self._add: dict[type[Node], Callable[[Any], None]] = {
             Input: self._input,
             Flatten: self._flatten,
@@ -83,13 +98,16 @@ class _Chain:
             MaxPool: self._pool,
             Dense: self._dense,
             Threshold: self._threshold,
+            Affine: self._scale,
             Argmax: self._argmax,
         }
 
     def add(self, node: Node) -> None:
         """Lay what a node needs."""
         if type(node) not in self._add:
-            raise _unsupported(self.graph, node.name, f"is a {type(node).__name__}")
+            kind = type(node).__name__
+            article = "an" if kind[0] in "AEIOU" else "a"
+            raise _unsupported(self.graph, node.name, f"is {article} {kind}")
         if node.inputs and node.inputs[0] != self._edge and node.name != self._edge:
             raise _unsupported(
                 self.graph, node.name, f"reads '{node.inputs[0]}', which is not the node before it"
@@ -262,24 +280,36 @@ class _Chain:
         top = (1 << grid.bits) - 1
         return row_words(offsets & top, pe, top, 0)
 
+    def _scale(self, node: Affine) -> None:
+        readers = self.graph.consumers(node.name)
+        alone = len(readers) == 1 and isinstance(readers[0], Argmax)
+        if not alone or node.inputs[0] != self.graph.logits:
+            raise _unsupported(
+                self.graph, node.name, "is an Affine that does not lie between logits and Argmax"
+            )
+        if node.clip is not None:
+            raise _unsupported(self.graph, node.name, f"clips scores to {list(node.clip)}")
+        self._affine = node
+        self._edge = node.name
+
     def _argmax(self, node: Argmax) -> None:
-        if node.inputs[0] != self.graph.logits:
+        if self.graph.logits not in node.inputs and self._affine is None:
             raise _unsupported(self.graph, node.name, "does not read the logits")
         if len(self.graph.edges[node.inputs[0]].shape) != 1:
             raise _unsupported(self.graph, node.name, "decides between images")
         self._convert(1)
         last = self.blocks[-1]
-        # m*value + offset = m*low + m*step*code + offset: the order of m*step*code + offset, and
-        # of that divided by what all have in common.
-        step = node.scale * self.graph.edges[node.inputs[0]].grid.step
-        least = int(node.offset.min())
-        common = gcd(step, *(int(offset) - least for offset in node.offset))
+        grid = self.graph.edges[self.graph.logits].grid
+        try:
+            multipliers, offsets, shift = class_scores(node, self._affine, grid)
+        except ValueError as error:
+            raise _unsupported(self.graph, node.name, str(error)) from error
         size, bits = last.elements_out, last.bits_out
         self.blocks.append(
             ArgmaxPlan(
                 name=node.name, edge=self.graph.logits, elements_in=size, bits_in=bits, lanes_in=1,
-                elements_out=size, bits_out=bits, lanes_out=1, scale=step // common,
-                offsets=tuple((int(offset) - least) // common for offset in node.offset),
+                elements_out=size, bits_out=bits, lanes_out=1, multipliers=multipliers,
+                offsets=offsets, shift=shift,
             )
         )  # fmt: skip
         self._edge = node.name

@@ -140,6 +140,8 @@ def test_parameters_are_properties() -> None:
     dut = Argmax(classes=9, bits=3, offsets=range(9))
     assert (dut.classes, dut.bits, dut.offsets, dut.index_bits) == (9, 3, tuple(range(9)), 4)
     assert Argmax(classes=1, bits=1, offsets=[0]).index_bits == 1
+    scaled = Argmax(classes=2, bits=3, offsets=(1, 0), multipliers=[2, 3], shift=1)
+    assert (scaled.multipliers, scaled.shift, scaled.latency, dut.latency) == ((2, 3), 1, 3, 1)
 
 
 @pytest.mark.parametrize("scale", [2, 3])
@@ -156,12 +158,90 @@ def test_scale_weighs_codes_against_offsets(scale: int) -> None:
             {"data": code, "index": int(np.argmax(scores[: k + 1])), "last": int(k == 3)}
             for k, code in enumerate(codes)
         ]
-    exercise(Argmax(classes=4, bits=3, offsets=offsets, scale=scale), {"i": sent}, {"o": wanted})
+    exercise(
+        Argmax(classes=4, bits=3, offsets=offsets, multipliers=(scale,) * 4),
+        {"i": sent},
+        {"o": wanted},
+    )
     with pytest.raises(AssertionError):
         exercise(Argmax(classes=4, bits=3, offsets=offsets), {"i": sent}, {"o": wanted})
 
 
-def test_scale_wrong() -> None:
-    message = r"^Argmax scale must be a positive integer, not 0$"
+def scored(
+    frames: list[list[int]], multipliers: tuple[int, ...], offsets: tuple[int, ...], shift: int
+) -> tuple[list[Any], list[Any]]:
+    """Words in and out where each class has a multiplier; Python's shift rounds down."""
+    sent: list[Any] = []
+    wanted: list[Any] = []
+    for codes in frames:
+        scores = [
+            (m * code + b) >> shift for m, code, b in zip(multipliers, codes, offsets, strict=True)
+        ]
+        for k, code in enumerate(codes):
+            last = int(k == len(codes) - 1)
+            sent.append({"data": (code,), "last": last})
+            best = max(scores[: k + 1])
+            wanted.append({"data": code, "index": scores.index(best), "last": last})
+    return sent, wanted
+
+
+SCORES = [
+    # multipliers, offsets, shift
+    ((3, 5, 4), (0, 0, 0), 0),
+    ((3, -5, 4), (-9, 20, -31), 0),
+    ((-2, -2, -2), (1, 0, 2), 0),
+    ((0, 0, 0), (1, 1, 2), 0),
+    ((1, 1, 1), (0, 3, 1), 2),
+    ((-7, 9, 2), (-100, -60, 11), 3),
+    ((411389, -364982, 524288), (-9534413, 7148340, -14230822), 0),
+    ((5,), (-3,), 1),
+]
+
+
+@pytest.mark.parametrize(("multipliers", "offsets", "shift"), SCORES)
+@pytest.mark.parametrize("bits", [1, 4])
+def test_a_multiplier_for_each_class(
+    multipliers: tuple[int, ...], offsets: tuple[int, ...], shift: int, bits: int
+) -> None:
+    dice = random.Random(bits)
+    classes = len(offsets)
+    frames = [[dice.randrange(1 << bits) for _ in offsets] for _ in range(20)]
+    streams = scored(frames, multipliers, offsets, shift)
+    given: dict[str, Any] = {"classes": classes, "bits": bits, "offsets": offsets}
+    dut = Argmax(**given, multipliers=multipliers, shift=shift)
+    log = exercise(dut, {"i": streams[0]}, {"o": streams[1]})
+    assert (log.latency, log.period) == (dut.latency, classes) == (3, classes)
+    assert log.moves["o"] == list(range(3, 3 + 20 * classes))
+    for kind in (50, "toggle", {"o": "patient"}):
+        dut = Argmax(**given, multipliers=multipliers, shift=shift)
+        exercise(dut, {"i": streams[0]}, {"o": streams[1]}, stalls=kind, seed=bits)
+    for cycles in (1, 3, 5):
+        dut = Argmax(**given, multipliers=multipliers, shift=shift)
+        exercise(dut, {"i": streams[0]}, {"o": streams[1]}, reset_after=cycles)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"multipliers": (3, 5, 4)}, {"shift": 1}, {"offsets": (-9, 20, 31)}]
+)
+def test_wrong_scores_are_caught(wrong: dict[str, Any]) -> None:
+    dice = random.Random(1)
+    multipliers, offsets, shift = (3, -5, 4), (-9, 20, -31), 3
+    frames = [[dice.randrange(16) for _ in offsets] for _ in range(40)]
+    sent, wanted = scored(frames, multipliers, offsets, shift)
+    given = {"offsets": offsets, "multipliers": multipliers, "shift": shift}
+    with pytest.raises(AssertionError):
+        dut = Argmax(classes=3, bits=4, **{**given, **wrong})
+        exercise(dut, {"i": sent}, {"o": wanted})
+
+
+@pytest.mark.parametrize("multipliers", [(1,), (1, 2, 3), (1, 1.5)])
+def test_multipliers_wrong(multipliers: Any) -> None:
+    with pytest.raises(ValueError, match=r"^Argmax multipliers must be 2 integers, not \("):
+        Argmax(classes=2, bits=2, offsets=(0, 1), multipliers=multipliers)
+
+
+@pytest.mark.parametrize("shift", [-1, 0.5])
+def test_shift_wrong(shift: Any) -> None:
+    message = rf"^Argmax shift must be an integer of at least 0, not {shift}$"
     with pytest.raises(ValueError, match=message):
-        Argmax(classes=2, bits=2, offsets=(0, 1), scale=0)
+        Argmax(classes=2, bits=2, offsets=(0, 1), shift=shift)

@@ -118,6 +118,6 @@ def test_offsets_start_at_zero_and_logits_keep_their_scale(
     graph = network([10, 7, 5])
     plan, node = make_plan(graph, ragged), graph.argmax
     assert node is not None
-    assert plan.answer.scale == 2
+    assert (plan.answer.multipliers, plan.answer.shift) == ((2,) * 5, 0)
     assert plan.answer.offsets == tuple((node.offset - node.offset.min()).tolist())
     assert plan.logits_grid == Grid(-7, 2, 8)
