@@ -15,9 +15,11 @@ from bnnhw.plan import (
     MvtuPlan,
     Plan,
     PoolPlan,
+    ThresholdPlan,
     WindowPlan,
 )
 
+from .activation import Activation
 from .argmax import Argmax
 from .frame import FrameGuard
 from .mvtu import Mvtu
@@ -77,15 +79,26 @@ def _window(block: WindowPlan) -> wiring.Component:
 
 
 def _pool(block: PoolPlan) -> wiring.Component:
-    return {"max": MaxPool, "sum": SumPool}[block.operation](
-        channels=block.channels,
-        bits=block.bits_in,
+    given: dict[str, Any] = {
+        "channels": block.channels,
+        "bits": block.bits_in,
+        "lanes": block.lanes_in,
+        "height": block.height,
+        "width": block.width,
+        "kernel": block.kernel,
+        "stride": block.stride,
+        "padding": block.padding,
+    }
+    return MaxPool(**given) if block.operation == "max" else SumPool(**given, levels=block.levels)
+
+
+def _threshold(block: ThresholdPlan) -> wiring.Component:
+    return Activation(
         lanes=block.lanes_in,
-        height=block.height,
-        width=block.width,
-        kernel=block.kernel,
-        stride=block.stride,
-        padding=block.padding,
+        bits=block.bits_in,
+        levels=block.levels,
+        thresholds=block.thresholds,
+        flips=block.flips,
     )
 
 
@@ -106,6 +119,7 @@ _COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
     MvtuPlan: _mvtu,
     WindowPlan: _window,
     PoolPlan: _pool,
+    ThresholdPlan: _threshold,
     ArgmaxPlan: _argmax,
 }
 

@@ -241,12 +241,14 @@ class SumPool(_Pool):
     """Send the sum of the codes of every window and channel; for the rest it is as `MaxPool`.
 
     Padding adds nothing. A code of `o` has the ``bits_out`` bits that the sum of ``kh * kw`` codes
-    can need.
+    below `levels` can need.
 
     Parameters
     ----------
     channels, bits, lanes, height, width, kernel, stride, padding
         As in `MaxPool`.
+    levels : int or None
+        Codes that can come in are below it; 2**bits where None.
 
     Members
     -------
@@ -258,11 +260,23 @@ class SumPool(_Pool):
     Raises
     ------
     ValueError
-        As in `MaxPool`.
+        As in `MaxPool`, or if `levels` is not an integer from 1 to 2**bits.
     """
 
+    def __init__(self, *, bits: int, levels: int | None = None, **geometry: Any) -> None:
+        most = 1 << bits if isinstance(bits, int) and bits > 0 else 2
+        if levels is not None and (not isinstance(levels, int) or not 1 <= levels <= most):
+            raise ValueError(f"Pool levels must be an integer from 1 to {most}, not {levels!r}")
+        self._levels = levels or most
+        super().__init__(bits=bits, **geometry)
+
+    @property
+    def levels(self) -> int:
+        """Codes that can come in are below it."""
+        return self._levels
+
     def _width(self, codes: int) -> int:
-        return (((1 << self.bits) - 1) * codes).bit_length()
+        return max(1, ((self._levels - 1) * codes).bit_length())
 
     def _join(self, one: Value, other: Value) -> Value:
         return one + other

@@ -7,6 +7,7 @@ from .blocks import (
     GuardPlan,
     MvtuPlan,
     PoolPlan,
+    ThresholdPlan,
     WindowPlan,
 )
 from .chain import make_plan
@@ -21,6 +22,7 @@ __all__ = [
     "MvtuPlan",
     "Plan",
     "PoolPlan",
+    "ThresholdPlan",
     "WindowPlan",
     "make_plan",
     "manifest",

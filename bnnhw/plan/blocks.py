@@ -11,6 +11,7 @@ __all__ = [
     "GuardPlan",
     "MvtuPlan",
     "PoolPlan",
+    "ThresholdPlan",
     "WindowPlan",
     "ceil_div",
 ]
@@ -137,6 +138,8 @@ class PoolPlan(Block):
     ----------
     operation : str
         ``"max"`` or ``"sum"``.
+    levels : int
+        Codes that can come in.
     channels, height, width : int
         Of the image.
     kernel, stride : tuple of int
@@ -146,6 +149,7 @@ class PoolPlan(Block):
     """
 
     operation: str
+    levels: int
     channels: int
     height: int
     width: int
@@ -163,6 +167,27 @@ class PoolPlan(Block):
             last = (size + before + after - span) // step * step + span - before
             steps.append(max(size, last))
         return steps[0] * steps[1] * (self.channels // self.lanes_in)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdPlan(Block):
+    """Thresholds that no unit with weights takes in.
+
+    Parameters
+    ----------
+    thresholds : tuple of int
+        One word for each word of a pixel, lane 0 in the low bits: `levels` codes for each lane,
+        ``bits_in + 1`` wide.
+    flips : tuple of int
+        One word for each word of a pixel: a bit for each lane, set where the code's complement is
+        compared.
+    levels : int
+        Thresholds of a channel.
+    """
+
+    thresholds: tuple[int, ...]
+    flips: tuple[int, ...]
+    levels: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from ..graph import (
     Input,
     MaxPool,
     Node,
+    SumPool,
     Threshold,
 )
 from ..names import checked
@@ -30,9 +31,10 @@ from .blocks import (
     GuardPlan,
     MvtuPlan,
     PoolPlan,
+    ThresholdPlan,
     WindowPlan,
 )
-from .pack import Counting, matrix_words, row_words
+from .pack import Counting, code_levels, matrix_words, row_words
 from .plan import Plan
 from .verdict import class_scores
 
@@ -47,8 +49,8 @@ def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Pla
     Parameters
     ----------
     graph : Graph
-        A chain of convolutions, max-pools and dense layers with ±1 weights, on activations of at
-        most 8 bits; every weighted layer but the last has thresholds.
+        A chain of convolutions, pools, thresholds and dense layers with ±1 weights, which read
+        activations of at most 8 bits.
     folding : Folding
         PE and SIMD of every weighted layer.
     name : str or None
@@ -73,8 +75,8 @@ def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Pla
 def _unsupported(graph: Graph, node: str, why: str) -> UsageError:
     return UsageError(
         f"Network '{graph.name}': node '{node}' {why}.",
-        "Hardware exists for chains of convolutions, max-pools and fully connected layers with "
-        "1-bit weights and activations of at most 8 bits.",
+        "Hardware exists for chains of convolutions, pools, thresholds and fully connected layers "
+        "with 1-bit weights, on activations of at most 8 bits.",
     )
 
 
@@ -85,7 +87,9 @@ class _Chain:
         self.graph = graph
         self.folding = folding
         self.blocks: list[Block] = []
-        self.order = "hwc" if any(isinstance(n, Conv | MaxPool) for n in graph.nodes) else "chw"
+        images = (Conv, MaxPool, SumPool, Threshold)
+        found = [n for n in graph.nodes if isinstance(n, images)]
+        self.order = "hwc" if any(len(graph.edges[n.name].shape) == 3 for n in found) else "chw"
         self._edge = ""
         # The edge whose elements, in stream order, are on the wires: a Flatten moves none.
         self._carried = ""
@@ -96,6 +100,7 @@ class _Chain:
             Flatten: self._flatten,
             Conv: self._conv,
             MaxPool: self._pool,
+            SumPool: self._pool,
             Dense: self._dense,
             Threshold: self._threshold,
             Affine: self._scale,
@@ -162,30 +167,48 @@ class _Chain:
         self._edge = node.name
 
     def _threshold(self, node: Threshold) -> None:
-        # A threshold behind a weighted layer is fused; `_edge` has moved on to it already.
-        if self._edge != node.name:
-            raise _unsupported(
-                self.graph, node.name, "is a threshold that does not follow a layer with weights"
+        if self._edge == node.name:
+            return  # The weighted layer in front of it has taken it in.
+        out, source = self.graph.edges[node.name], self.graph.edges[node.inputs[0]]
+        if self.graph.edges[self._carried].shape != out.shape:
+            raise _unsupported(self.graph, node.name, "is a threshold behind a flattened image")
+        if len(out.shape) == 3 and out.shape[0] % self._lanes:
+            self._convert(1)
+        last, lanes = self.blocks[-1], self._lanes
+        levels, flips = code_levels(node, source.grid)
+        never = 1 << source.grid.bits
+        self.blocks.append(
+            ThresholdPlan(
+                name=node.name, edge=node.name,
+                elements_in=out.size, bits_in=last.bits_out, lanes_in=lanes,
+                elements_out=out.size, bits_out=out.grid.bits, lanes_out=lanes,
+                thresholds=row_words(levels, lanes, never, never),
+                flips=row_words(flips, lanes, 1, 0), levels=levels.shape[1],
             )
+        )  # fmt: skip
+        self._edge = self._carried = node.name
 
-    def _pool(self, node: MaxPool) -> None:
-        channels, height, width = self.graph.edges[node.inputs[0]].shape
+    def _pool(self, node: MaxPool | SumPool) -> None:
+        source = self.graph.edges[node.inputs[0]]
+        channels, height, width = source.shape
         last = self.blocks[-1]
         if channels % self._lanes:
             self._convert(1)
         out = self.graph.edges[node.name]
-        window = node.window
+        window, grid = node.window, source.grid
+        operation = "sum" if isinstance(node, SumPool) else "max"
+        if operation == "sum" and window.padded and grid.low:
+            # What pads adds the code 0, so the value `low`.
+            raise _unsupported(self.graph, node.name, f"adds up {grid} with padding")
         self.blocks.append(
             PoolPlan(
-                name=node.name, edge=node.name, operation="max",
+                name=node.name, edge=node.name, operation=operation, levels=grid.levels,
                 elements_in=channels * height * width, bits_in=last.bits_out, lanes_in=self._lanes,
-                elements_out=out.size, bits_out=last.bits_out, lanes_out=self._lanes,
+                elements_out=out.size, bits_out=out.grid.bits, lanes_out=self._lanes,
                 channels=channels, height=height, width=width, kernel=window.kernel,
                 stride=window.stride, padding=window.padding,
             )
         )  # fmt: skip
-        if window.dilation != (1, 1):
-            raise _unsupported(self.graph, node.name, "is a pool with dilation")
         self._edge = self._carried = node.name
 
     def _conv(self, node: Conv) -> None:

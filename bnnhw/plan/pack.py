@@ -12,6 +12,7 @@ from .blocks import ceil_div
 
 __all__ = [
     "Counting",
+    "code_levels",
     "integer_levels",
     "matrix_words",
     "row_words",
@@ -143,6 +144,33 @@ def integer_levels(threshold: Threshold, source: Grid) -> tuple[_Ints, npt.NDArr
     # their distance.
     codes = -((source.low - values) // source.step)
     return np.sort(np.clip(codes, 0, source.levels), axis=1), flip
+
+
+def code_levels(threshold: Threshold, source: Grid) -> tuple[_Ints, _Ints]:
+    """Turn thresholds on values into thresholds on codes, or on complements of codes.
+
+    Where the direction is −1, a value is low enough if the complement ``top - code``, with ``top``
+    all ones, is high enough.
+
+    Parameters
+    ----------
+    threshold : Threshold
+    source : Grid
+        Values of the edge that it reads.
+
+    Returns
+    -------
+    levels : array of int, shape (channels, n)
+        0 (always reached) … ``top + 1`` (never).
+    flips : array of 0 and 1, shape (channels,)
+        1 where complements are compared.
+    """
+    top = (1 << source.bits) - 1
+    flips = threshold.direction < 0
+    distance = threshold.levels - source.low
+    rising, falling = -(-distance // source.step), top - distance // source.step
+    levels = np.where(flips[:, None], falling, rising)
+    return np.clip(levels, 0, top + 1), flips.astype(np.int64)
 
 
 def threshold_words(levels: npt.NDArray[Any], columns: int, pe: int) -> tuple[int, ...]:

@@ -189,6 +189,24 @@ def test_parameter_wrong(some: Given, message: str) -> None:
         MaxPool(**shape(**some))
 
 
+@pytest.mark.parametrize(("levels", "bits"), [(None, 6), (8, 6), (5, 6), (4, 5), (2, 4), (1, 1)])
+def test_sums_are_as_wide_as_their_levels_need(levels: int | None, bits: int) -> None:
+    dut = SumPool(**shape(levels=levels))
+    assert (dut.levels, dut.bits_out) == (levels or 8, bits)
+    if levels == 4:
+        image = np.full((6, 6, 2), 3)
+        sent = frame(image.ravel().tolist(), 1)
+        wanted = frame(pooled(SumPool, shape(), image).ravel().tolist(), 1)
+        exercise(dut, {"i": sent}, {"o": wanted})
+
+
+@pytest.mark.parametrize("levels", [0, 9, 2.5])
+def test_levels_wrong(levels: Any) -> None:
+    message = rf"^Pool levels must be an integer from 1 to 8, not {levels}$"
+    with pytest.raises(ValueError, match=message):
+        SumPool(**shape(levels=levels))
+
+
 def test_parameters_are_properties() -> None:
     dut = SumPool(**shape(channels=4, lanes=2))
     assert (dut.channels, dut.bits, dut.lanes, dut.folds) == (4, 3, 2, 2)

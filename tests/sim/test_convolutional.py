@@ -1,5 +1,7 @@
 """Convolutional networks on small codes: hardware against the golden model, at every edge."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,10 @@ from bnnhw.graph import (
     Input,
     MaxPool,
     Node,
+    SumPool,
     Threshold,
 )
-from bnnhw.plan import MvtuPlan, Plan, make_plan
+from bnnhw.plan import MvtuPlan, Plan, PoolPlan, ThresholdPlan, make_plan
 from sim.compare import Tally, compare
 from sim.interpreted import record_pysim
 
@@ -52,21 +55,28 @@ class Builder:
     def bits(self, *shape: int) -> Any:
         return self.dice.integers(0, 2, shape).astype(np.uint8)
 
-    def conv(self, rows: int, kernel: tuple[int, int], out: Grid, **geometry: Any) -> None:
+    def conv(self, rows: int, kernel: tuple[int, int], out: Grid | None, **geometry: Any) -> None:
         number = len(self.nodes)
         weight = self.bits(rows, self.edge.shape[0], *kernel)
         self.add(Conv(f"c{number}", (self.last,), weight, **geometry))
-        self.activation(out)
+        if out:
+            self.activation(out)
 
-    def activation(self, out: Grid) -> None:
+    def activation(self, out: Grid, directions: Sequence[int] = ()) -> None:
         grid, channels = self.edge.grid, self.edge.shape[0]
         middle, reach = (grid.low + grid.high) // 2, max(2, (grid.high - grid.low) // 4)
         levels = self.dice.integers(middle - reach, middle + reach, (channels, out.levels - 1))
-        direction = self.dice.choice([-1, 1], channels)
+        direction = np.array(directions or self.dice.choice([-1, 1], channels))
         self.add(Threshold(f"t{len(self.nodes)}", (self.last,), np.sort(levels, 1), direction, out))
 
-    def pool(self, kernel: tuple[int, int], stride: tuple[int, int]) -> None:
-        self.add(MaxPool(f"p{len(self.nodes)}", (self.last,), kernel, stride))
+    def pool(
+        self,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        kind: type[MaxPool | SumPool] = MaxPool,
+        padding: tuple[int, int, int, int] = (0, 0, 0, 0),
+    ) -> None:
+        self.add(kind(f"p{len(self.nodes)}", (self.last,), kernel, stride, padding))
 
     def graph(self, classes: int) -> Graph:
         self.add(Flatten("flat", (self.last,)))
@@ -155,16 +165,83 @@ def test_random_networks(seed: int, stalls: tuple[int, int]) -> None:
         if build.edge.grid in (BIPOLAR, TERNARY) and dice.random() < 0.5:
             value = pick(-1, 0, 1)
             geometry |= {"padding": tuple(map(int, dice.integers(0, 2, 4))), "pad_value": value}
-        build.conv(pick(1, 2, 4), kernel, pick(BIPOLAR, TERNARY, ODD), **geometry)
-        if min(build.edge.shape[1:]) >= 2 and dice.random() < 0.4:
-            build.pool((2, 2), pick((1, 1), (2, 2)))
+        out = pick(BIPOLAR, TERNARY, ODD)
+        pool = min(build.edge.shape[1:]) >= 2 and dice.random() < 0.6
+        # Conv, threshold, pool; or conv, pool, threshold, with sums of conv's sums too.
+        late = pool and dice.random() < 0.6
+        build.conv(pick(1, 2, 4), kernel, None if late else out, **geometry)
+        if late or (pool and min(build.edge.shape[1:]) >= 2):
+            size = build.edge.shape[1:]
+            kernel = (min(2, size[0]), min(2, size[1]))
+            build.pool(kernel, pick((1, 1), (2, 2)), pick(MaxPool, SumPool))
+        if late:
+            build.activation(out)
     graph = build.graph(pick(1, 2, 4))
     check(graph, make_plan(graph, random_folding(graph, dice)), images=2, stalls=stalls)
 
 
-def test_a_flipped_weight_of_a_convolution_is_caught() -> None:
-    from dataclasses import replace
+def late(grid: Grid, out: Grid, kind: type[MaxPool | SumPool] = MaxPool) -> Graph:
+    """Convolution, pool, threshold, in this order; thresholds on pixels in front of all."""
+    build = Builder(4, (2, 5, 6), grid)
+    build.activation(TERNARY, (-1, 1))
+    build.conv(4, (2, 3), None)
+    build.pool((2, 2), (2, 2), kind)
+    build.activation(out, (1, -1, -1, 1))
+    return build.graph(3)
 
+
+LATE = Folding({"c2": LayerFold(2, 2), "fc": LayerFold(2, 4)})
+
+
+@pytest.mark.parametrize("kind", [MaxPool, SumPool])
+@pytest.mark.parametrize("out", [BIPOLAR, TERNARY, ODD, Grid(0, 1, 6)], ids=str)
+@pytest.mark.parametrize("grid", [BIPOLAR, BYTE], ids=str)
+def test_thresholds_without_a_layer_in_front(
+    grid: Grid, out: Grid, kind: type[MaxPool | SumPool]
+) -> None:
+    graph = late(grid, out, kind)
+    plan = make_plan(graph, LATE)
+    assert [b.name for b in plan.blocks if isinstance(b, ThresholdPlan)] == ["t1", "t4"]
+    recording = check(graph, plan)
+    assert np.diff(recording.ends).tolist() == [plan.cycles] * 2, "there is a bubble"
+    check(graph, plan, stalls=(50, 50))
+
+
+def test_averages_with_padding_around_pixels() -> None:
+    build = Builder(5, (2, 4, 4), Grid(0, 3, 5))
+    build.pool((3, 3), (2, 2), SumPool, (1, 1, 0, 1))
+    build.activation(ODD)
+    graph = build.graph(2)
+    plan = make_plan(graph, Folding({"fc": LayerFold(1, 1)}, 2))
+    check(graph, plan)
+    check(graph, plan, stalls=(30, 60))
+
+
+@pytest.mark.parametrize("field", ["flips", "thresholds"])
+def test_a_wrong_threshold_behind_a_pool_is_caught(field: str) -> None:
+    graph = late(BYTE, TERNARY)
+    plan = make_plan(graph, LATE)
+    blocks = list(plan.blocks)
+    at = next(k for k, block in enumerate(blocks) if block.name == "t4")
+    words = getattr(blocks[at], field)
+    swapped: dict[str, Any] = {field: (words[1], words[0])}
+    blocks[at] = replace(blocks[at], **swapped)
+    assert words[0] != words[1]
+    with pytest.raises(AssertionError):
+        check(graph, replace(plan, blocks=tuple(blocks)), images=6)
+
+
+def test_an_average_taken_for_a_maximum_is_caught() -> None:
+    graph = late(BIPOLAR, TERNARY, SumPool)
+    plan = make_plan(graph, LATE)
+    pools = [block for block in plan.blocks if isinstance(block, PoolPlan)]
+    assert [pool.operation for pool in pools] == ["sum"]
+    other = late(BIPOLAR, TERNARY, MaxPool)
+    with pytest.raises(AssertionError):
+        check(other, replace(plan, graph=other), images=4)
+
+
+def test_a_flipped_weight_of_a_convolution_is_caught() -> None:
     build = Builder(2, (2, 4, 4), BIPOLAR)
     build.conv(2, (3, 3), BIPOLAR)
     graph = build.graph(2)

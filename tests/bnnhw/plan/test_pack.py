@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnhw.graph import Dense, Grid, Threshold
-from bnnhw.plan.pack import integer_levels, threshold_words, weight_words
+from bnnhw.plan.pack import code_levels, integer_levels, threshold_words, weight_words
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (4, 6), (5, 7), (3, 10)]
 
@@ -159,3 +159,19 @@ def test_threshold_words_of_every_folding(rows: int) -> None:
             # Absent rows never fire: no count reaches columns + 1.
             assert level == (levels[row, 0] if row < rows else columns + 1)
         assert all(type(word) is int and word < 1 << (pe * bits) for word in words)
+
+
+@pytest.mark.parametrize("grid", [Grid(-1, 2, 2), Grid(-5, 3, 7), Grid(0, 1, 16)], ids=str)
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_thresholds_on_codes_and_their_complements(grid: Grid, direction: int) -> None:
+    levels = np.arange(grid.low - 4, grid.high + 5)
+    table = levels.reshape(-1, 1)
+    node = Threshold("t", ("x",), table, np.full(len(table), direction))
+    found, flips = code_levels(node, grid)
+    top = (1 << grid.bits) - 1
+    assert found.min() >= 0 and found.max() <= top + 1
+    codes = np.arange(grid.levels)
+    seen = np.where(flips[:, None] == 1, top - codes, codes)
+    values = grid.values(codes)
+    wanted = values >= table if direction > 0 else values <= table
+    assert np.array_equal(seen >= found, wanted)

@@ -18,6 +18,7 @@ from bnnhw.graph import (
     Grid,
     Input,
     Node,
+    SumPool,
     Threshold,
 )
 from bnnhw.plan import make_plan
@@ -78,9 +79,27 @@ def sign(name: str, source: str, channels: int, count: int = 1) -> Threshold:
         ),
         ((IMAGE, DENSE), ("fc",), r"'fc' ends the network; an Argmax must"),
         (
-            (IMAGE, sign("s", "x", 4), Dense("fc", ("s",), DENSE.weight), ARGMAX),
+            (
+                PICTURE,
+                conv(),
+                Flatten("flat", ("c",)),
+                sign("s", "flat", 8),
+                Dense("fc", ("s",), WIDE),
+                ARGMAX,
+            ),
             ("fc",),
-            r"'s' is a threshold that does not follow a layer with weights",
+            r"'s' is a threshold behind a flattened image",
+        ),
+        (
+            (
+                PICTURE,
+                SumPool("p", ("x",), (2, 2), (2, 2), (1, 1, 0, 0)),
+                Flatten("flat", ("p",)),
+                Dense("fc", ("flat",), WIDE),
+                ARGMAX,
+            ),
+            ("fc",),
+            r"'p' adds up \{-1, 1\} with padding",
         ),
         (
             (IMAGE, DENSE, Foreign("odd", ("fc",)), Argmax("top", ("odd",), np.zeros(3, int))),
@@ -103,8 +122,8 @@ def test_unsupported(nodes: tuple[Node, ...], outputs: tuple[str, ...], why: str
     graph = Graph("net", nodes, outputs)
     with pytest.raises(
         UsageError,
-        match=rf"^Network 'net': node {why}\.\nHardware exists for chains of convolutions, "
-        r"max-pools and fully connected layers with 1-bit weights and activations of at most 8 "
+        match=rf"^Network 'net': node {why}\.\nHardware exists for chains of convolutions, pools, "
+        r"thresholds and fully connected layers with 1-bit weights, on activations of at most 8 "
         r"bits\.$",
     ):
         make_plan(graph, serial(graph))
