@@ -4,10 +4,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bnnhw import golden
 from bnnhw.files import read_npz
 from bnnhw.fold import Folding, LayerFold
+from bnnhw.graph import Graph, Input
 from bnnhw.images import load_images
 from bnnhw.load import load_model
 from bnnhw.plan import Plan, ThresholdPlan, make_plan
@@ -67,6 +70,39 @@ def test_ebnn_on_all_images(
     report = mnist(plan, models, name, 5000)
     check(plan, report, 5000)
     assert report.accuracy == pytest.approx(accuracy)
+
+
+TINY = {
+    "conv1": LayerFold(4, 3),
+    "conv2": LayerFold(8, 4),
+    "fc1": LayerFold(4, 8),
+    "fc2": LayerFold(2, 5),
+}
+
+
+@pytest.mark.parametrize(
+    "exporter", ["", pytest.param("_torchscript", marks=pytest.mark.slow)], ids=["dynamo", "script"]
+)
+@pytest.mark.parametrize("kind", ["w1a1", "w1a2"])
+def test_exported_examples(models: Path, kind: str, exporter: str) -> None:
+    folder = models / "export_examples"
+    recorded = read_npz(folder / f"tiny_cnn_{kind}_io.npz")
+    loaded = load_model(folder / f"tiny_cnn_{kind}_brevitas0134{exporter}.onnx")
+    # The recorded input is no image of bytes: give the codes of the input quantiser, and others.
+    first = Input("image", (), loaded.input.shape, loaded.input.grid)
+    graph = Graph(loaded.name, (first, *loaded.nodes[1:]), loaded.outputs, loaded.readout)
+    values = np.rint(128.0 * recorded["x"]).clip(-128, 127)
+    dice = np.random.default_rng(1)
+    codes = first.grid.codes(np.concatenate([values, dice.integers(-128, 128, (9, 3, 12, 12))]))
+    plan = make_plan(graph, Folding(TINY, 3))
+    expected = golden.run(graph, codes)
+    assert graph.readout is not None and expected.classes is not None
+    scores = expected.logits[:1] * np.array(graph.readout.scale) + graph.readout.bias
+    assert np.abs(scores - recorded["y"]).max() < 1e-5
+    assert expected.classes[0] == recorded["y"].argmax()
+    told = {"logits": expected.logits, "pred": expected.classes}
+    report = simulate(plan, network_verilog(plan)[0], codes, reference=told)
+    check(plan, report, len(codes))
 
 
 def test_swapped_scales_of_classes_are_caught(models: Path) -> None:
