@@ -1,6 +1,8 @@
 """The threshold unit: counts become bits."""
 
-from amaranth.hdl import Module, unsigned
+from typing import Any
+
+from amaranth.hdl import Module, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +10,21 @@ from .popcount import balanced_sum
 from .streams import port
 
 __all__ = ["OffsetUnit", "ThresholdUnit"]
+
+
+def _joined(m: Module, unit: Any, numbers: Any) -> Value:
+    """Take a word of counts together with one of numbers; tell when the output may change."""
+    step = ~unit.o.valid | unit.o.ready
+    m.d.comb += [
+        unit.i.ready.eq(step & numbers.valid),
+        numbers.ready.eq(step & unit.i.valid),
+    ]
+    with m.If(step):
+        m.d.sync += [
+            unit.o.valid.eq(unit.i.valid & numbers.valid),
+            unit.o.payload.last.eq(unit.i.payload.last),
+        ]
+    return step
 
 
 class ThresholdUnit(wiring.Component):
@@ -80,16 +97,7 @@ class ThresholdUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build one comparator a lane and the output register."""
         m = Module()
-        step = ~self.o.valid | self.o.ready
-        m.d.comb += [
-            self.i.ready.eq(step & self.i_threshold.valid),
-            self.i_threshold.ready.eq(step & self.i.valid),
-        ]
-        with m.If(step):
-            m.d.sync += [
-                self.o.valid.eq(self.i.valid & self.i_threshold.valid),
-                self.o.payload.last.eq(self.i.payload.last),
-            ]
+        with m.If(_joined(m, self, self.i_threshold)):
             for lane in range(self._lanes):
                 reached = [
                     self.i.payload.data[lane]
@@ -146,16 +154,7 @@ class OffsetUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build one adder for each lane."""
         m = Module()
-        step = ~self.o.valid | self.o.ready
-        m.d.comb += [
-            self.i.ready.eq(step & self.i_offset.valid),
-            self.i_offset.ready.eq(step & self.i.valid),
-        ]
-        with m.If(step):
-            m.d.sync += [
-                self.o.valid.eq(self.i.valid & self.i_offset.valid),
-                self.o.payload.last.eq(self.i.payload.last),
-            ]
+        with m.If(_joined(m, self, self.i_offset)):
             for lane in range(self._lanes):
                 total = self.i.payload.data[lane] + self.i_offset.payload[lane]
                 m.d.sync += self.o.payload.data[lane].eq(total)

@@ -57,16 +57,10 @@ def check_axis(
         If the simulator is missing or refuses the text.
     """
     expected = edge_words(plan, images)[plan.answer.name]
-    job = {
-        "words": [hex(word) for word in input_words(plan, input_codes(plan, images))],
-        "frames": len(images),
-        "expected": expected,
-        "stall_in": stall_in,
-        "stall_out": stall_out,
-        "reset_after": reset_after,
-        "seed": seed,
-        "idle": idle_limit(plan),
-    }
+    words = [hex(word) for word in input_words(plan, input_codes(plan, images))]
+    job: dict[str, Any] = {"words": words, "frames": len(images), "expected": expected}
+    job |= {"stall_in": stall_in, "stall_out": stall_out, "reset_after": reset_after}
+    job |= {"seed": seed, "idle": idle_limit(plan)}
     found = run_bench(
         "cocotb_axis", verilog, job, top=plan.name, simulator=simulator, seed=seed, limit=limit
     )

@@ -128,20 +128,12 @@ def run_bench(
     environment = _environment(simulator)
     with tempfile.TemporaryDirectory(prefix="bnnhw-") as name:
         scratch = Path(name)
-        package = scratch / "bench"
-        package.mkdir()
-        (package / "__init__.py").touch()
-        for file in (*_NEIGHBOURS, f"{bench}.py"):
-            shutil.copy(_HERE / file, package / file)
+        _furnish(scratch, bench)
         (scratch / "top.v").write_text(verilog)
         (scratch / "job.json").write_text(json.dumps(job))
-        settings = {
-            "simulator": simulator,
-            "top": top,
-            "bench": bench,
-            "seed": seed,
-            "build_args": _ARGS[simulator],
-        }
+        settings: dict[str, Any] = {"simulator": simulator, "top": top, "bench": bench}
+        settings["seed"] = seed
+        settings["build_args"] = _ARGS[simulator]
         (scratch / "launch.json").write_text(json.dumps(settings))
         recording = scratch / "recording.json"
         try:
@@ -155,6 +147,15 @@ def run_bench(
                 raise _verdict(bench, simulator, recording, failed) from failed
             raise
         return json.loads(recording.read_text()) if recording.exists() else {}
+
+
+def _furnish(scratch: Path, bench: str) -> None:
+    """Copy a bench and its neighbours into a package of their own."""
+    package = scratch / "bench"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for file in (*_NEIGHBOURS, f"{bench}.py"):
+        shutil.copy(_HERE / file, package / file)
 
 
 def _verdict(bench: str, simulator: str, recording: Path, failed: ToolFailed) -> CheckFailed:

@@ -161,16 +161,8 @@ class CompiledAccelerator:
         words = pack_frames(codes, first.lanes_in, first.bits_in)
         # The slowest block may be silent for a whole image; stalls of 95 % never last 2,000 clocks.
         idle = 4 * self.plan.cycles + 2000
-        head = [
-            len(codes),
-            first.words_in,
-            stall_in,
-            stall_out,
-            seed,
-            idle,
-            max(1, len(codes) // 50),
-            0,
-        ]
+        head = [len(codes), first.words_in, stall_in, stall_out, seed, idle]
+        head += [max(1, len(codes) // 50), 0]
         data = np.array(head, "<u8").tobytes() + words.astype("<u8").tobytes()
         with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as sink:
             source.write(data)

@@ -121,7 +121,7 @@ def simulate(
     ToolMissing, ToolFailed, CheckFailed
         As the simulator's runner says.
     """
-    tell = progress or (lambda what, done, total: None)
+    tell = progress or _silent
     if reference is not None:
         check_reference(plan.graph, reference, len(images))
     codes = _codes(plan, images)
@@ -130,22 +130,38 @@ def simulate(
     recording, seconds = _record(plan, verilog, codes, simulator, options, tell)
     tally = Tally()
     classes = _compare(plan, recording, images, reference, tally, tell)
+    accuracy = None if labels is None else float(np.mean(labels == classes))
+    return _report(plan, simulator, recording, tally, accuracy, seconds)
+
+
+def _report(
+    plan: Plan,
+    simulator: str,
+    recording: Recording,
+    tally: Tally,
+    accuracy: float | None,
+    seconds: float,
+) -> Report:
     periods = np.diff(recording.ends)
     per_image = float(np.mean(periods)) if len(periods) else float(recording.ends[0] + 1)
     return Report(
         network=plan.graph.name,
         identity=plan.identity,
         simulator=simulator,
-        images=len(images),
+        images=len(recording.ends),
         compared=tally.compared,
         mismatches=tally.mismatches,
         differences=tuple(tally.differences),
         cycles_per_image=per_image,
         cycles_formula=plan.cycles,
         latency=int(recording.ends[0]) + 1,
-        accuracy=None if labels is None else float(np.mean(labels == classes)),
+        accuracy=accuracy,
         seconds=seconds,
     )
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
 
 
 def _codes(plan: Plan, images: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

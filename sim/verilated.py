@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bnnhw.errors import ToolMissing, UsageError
-from rtl_gen.tools import find_program, run_tool, verilator
+from rtl_gen.tools import Verilator, find_program, run_tool, verilator
 
 __all__ = ["cache_folder", "compile_program"]
 
@@ -60,14 +60,7 @@ def compile_program(
     UsageError
         If nothing can be kept in the cache folder.
     """
-    tell = progress or (lambda what: None)
-    tool = verilator()
-    compiler = find_program("g++") or find_program("clang++") or find_program("c++")
-    if compiler is None:
-        raise ToolMissing(
-            "No C++ compiler was found.",
-            "Install one: apt-get install g++, or your system's equivalent.",
-        )
+    tool, compiler = verilator(), _compiler()
     files = {"top.v": verilog, "public.vlt": "`verilator_config\n" + public, **headers}
     files["harness.cpp"] = harness.read_text()
     flags = (*_FLAGS, *_CXX_FLAGS)
@@ -76,16 +69,11 @@ def compile_program(
     program = folder / "simulator"
     if program.exists():
         return program
-    environment = {**os.environ, **tool.env}
     with _scratch(folder.parent) as scratch_name:
         scratch = Path(scratch_name)
         for name, text in files.items():
             (scratch / name).write_text(text)
-        tell("Verilator translates the Verilog to C++")
-        names = ["--prefix", "Vtop", "--top-module", top, "--Mdir", "obj", "public.vlt", "top.v"]
-        run_tool([tool.binary, *_FLAGS, *names], cwd=scratch, env=environment)
-        tell("the C++ compiler builds the simulator (10 to 60 s the first time)")
-        _build(scratch, compiler, _include_folder(tool.root, scratch, tool.binary, environment))
+        _translate_and_build(scratch, top, tool, compiler, progress or (lambda what: None))
         keep = folder.parent / f"{scratch.name}.done"
         keep.mkdir()
         shutil.move(scratch / "simulator", keep / "simulator")
@@ -105,6 +93,27 @@ def _scratch(cache: Path) -> "tempfile.TemporaryDirectory[str]":
             f"Compiled simulators cannot be kept in '{cache}': {error.strerror}.",
             "Set XDG_CACHE_HOME to a folder that can be written.",
         ) from error
+
+
+def _compiler() -> Path:
+    compiler = find_program("g++") or find_program("clang++") or find_program("c++")
+    if compiler is None:
+        raise ToolMissing(
+            "No C++ compiler was found.",
+            "Install one: apt-get install g++, or your system's equivalent.",
+        )
+    return compiler
+
+
+def _translate_and_build(
+    scratch: Path, top: str, tool: Verilator, compiler: Path, tell: Callable[[str], None]
+) -> None:
+    environment = {**os.environ, **tool.env}
+    tell("Verilator translates the Verilog to C++")
+    names = ["--prefix", "Vtop", "--top-module", top, "--Mdir", "obj", "public.vlt", "top.v"]
+    run_tool([tool.binary, *_FLAGS, *names], cwd=scratch, env=environment)
+    tell("the C++ compiler builds the simulator (10 to 60 s the first time)")
+    _build(scratch, compiler, _include_folder(tool.root, scratch, tool.binary, environment))
 
 
 def _include_folder(

@@ -108,13 +108,17 @@ def run_tool(
         raise
     _write(log, output)
     if process.returncode:
-        raise ToolFailed(
-            f"{words[0]} failed with status {process.returncode}. {_tail(output)}",
-            f"The whole output is in {log}." if log else "Its last lines say what to change.",
-            output=output,
-            status=process.returncode,
-        )
+        raise _failed(words[0], process.returncode, output, log)
     return Finished(argv=tuple(words), output=output)
+
+
+def _failed(program: str, status: int, output: str, log: Path | None) -> ToolFailed:
+    return ToolFailed(
+        f"{program} failed with status {status}. {_tail(output)}",
+        f"The whole output is in {log}." if log else "Its last lines say what to change.",
+        output=output,
+        status=status,
+    )
 
 
 def _arguments(argv: Sequence[str | Path], cwd: Path) -> list[str]:
