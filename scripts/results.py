@@ -84,7 +84,7 @@ def rows(models: Path) -> list[Row]:
         Row("TFC W1A1 on icebreaker", tfc, mnist, reference("mnist_tfc_w1a1"), "icebreaker"),
         Row("TFC W1A1 on ulx3s-85f", tfc, mnist, reference("mnist_tfc_w1a1"), "ulx3s-85f"),
         Row("TFC W1A2 on icebreaker", file_of("mnist_tfc_w1a2"), mnist,
-            reference("mnist_tfc_w1a2"), "icebreaker", None, ("--clock", "20")),
+            reference("mnist_tfc_w1a2"), "icebreaker", None, ("--clock", "18")),
         Row("LFC W1A1 on ulx3s-85f", file_of("mnist_lfc_w1a1"), mnist,
             reference("mnist_lfc_w1a1"), "ulx3s-85f", 1000, ("--fps", "20000")),
         Row("CNV W1A1 on ulx3s-85f", file_of("cifar10_cnv_w1a1"),

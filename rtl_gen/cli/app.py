@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -55,7 +56,16 @@ def _root(
     pass
 
 
+def _quiet() -> None:
+    """Keep hardware that an error left half-built from talking after the error's last line."""
+    if "amaranth.hdl" in sys.modules:
+        from amaranth.hdl import UnusedElaboratable
+
+        warnings.simplefilter("ignore", UnusedElaboratable)
+
+
 def _complain(what: str, todo: str, code: int, *, document: bool = True) -> int:
+    _quiet()
     print(f"bnnhw: {what}\n{todo}", file=sys.stderr)
     if document and "--json" in sys.argv[1:]:
         print(json.dumps({"error": {"what": what, "todo": todo, "exit_code": code}}))
