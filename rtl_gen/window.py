@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -11,16 +11,10 @@ from .loopnest import LoopNest
 from .streams import port
 from .window_shape import WindowShape
 
-__all__ = ["SlidingWindow", "masked_word"]
+__all__ = ["SlidingWindow"]
 
 ROWS = 256
 """Words of the smallest block RAM: longer buffers are a multiple, shorter ones a power of two."""
-
-
-def masked_word(lanes: int, bits: int = 1) -> data.StructLayout:
-    """Layout of a stream word that may be padding: then `masked` is set and `data` is 0."""
-    array = data.ArrayLayout(unsigned(bits), lanes)
-    return data.StructLayout({"data": array, "masked": 1, "last": 1})
 
 
 class SlidingWindow(wiring.Component):
@@ -94,7 +88,7 @@ class SlidingWindow(wiring.Component):
         )
         self._bits = bits
         self._pad = pad
-        out = port(lanes, bits) if pad is not None else stream.Signature(masked_word(lanes, bits))
+        out = port(lanes, bits, masked=pad is None)
         super().__init__({"i": In(port(lanes, bits)), "o": Out(out)})
 
     @property

@@ -128,20 +128,15 @@ def run_bench(
     environment = _environment(simulator)
     with tempfile.TemporaryDirectory(prefix="bnnhw-") as name:
         scratch = Path(name)
-        _furnish(scratch, bench)
+        settings = {"simulator": simulator, "top": top, "bench": bench, "seed": str(seed)}
+        _furnish(scratch, settings)
         (scratch / "top.v").write_text(verilog)
         (scratch / "job.json").write_text(json.dumps(job))
-        settings: dict[str, Any] = {"simulator": simulator, "top": top, "bench": bench}
-        settings["seed"] = seed
-        settings["build_args"] = _ARGS[simulator]
-        (scratch / "launch.json").write_text(json.dumps(settings))
         recording = scratch / "recording.json"
         try:
             with _followed(scratch / "progress.json", progress):
-                run_tool(
-                    [sys.executable, _HERE / "cocotb_launch.py"],
-                    cwd=scratch, env=environment, limit=limit,
-                )  # fmt: skip
+                launch: list[str | Path] = [sys.executable, _HERE / "cocotb_launch.py"]
+                run_tool(launch, cwd=scratch, env=environment, limit=limit)
         except ToolFailed as failed:
             if (scratch / "results.xml").exists():
                 raise _verdict(bench, simulator, recording, failed) from failed
@@ -149,12 +144,14 @@ def run_bench(
         return json.loads(recording.read_text()) if recording.exists() else {}
 
 
-def _furnish(scratch: Path, bench: str) -> None:
-    """Copy a bench and its neighbours into a package of their own."""
+def _furnish(scratch: Path, settings: Mapping[str, str]) -> None:
+    """Copy a bench and its neighbours into a package of their own, and say how to start it."""
+    arguments = {"build_args": _ARGS[settings["simulator"]]}
+    (scratch / "launch.json").write_text(json.dumps({**settings, **arguments}))
     package = scratch / "bench"
     package.mkdir()
     (package / "__init__.py").touch()
-    for file in (*_NEIGHBOURS, f"{bench}.py"):
+    for file in (*_NEIGHBOURS, f"{settings['bench']}.py"):
         shutil.copy(_HERE / file, package / file)
 
 

@@ -88,7 +88,7 @@ class Packing:
             missing = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise UsageError(
                 f"This is no manifest that a driver can use: {missing.splitlines()[0]}.",
-                "Give the manifest.json that 'bnnhw generate network' wrote.",
+                "Give the NAME.json that 'bnnhw build' or 'bnnhw generate network' wrote.",
             ) from error
         return packing
 

@@ -34,7 +34,7 @@ def build_network(planned: Planned, out: Path, seed: int, tell: Tell) -> tuple[A
 
     plan, board = planned.plan, planned.board
     check_output(file_names(plan), out, keep=planned.inputs)
-    link = {"baud": board.link.baud, "clock_hz": board.clock.sync_hz, "credits": None}
+    link = {"baud": board.link.baud, "clock_hz": board.clock.sync_hz}
     core = LinkedAccelerator(plan, clock_hz=board.clock.sync_hz, baud=board.link.baud)
     tell("writing Verilog", 0, 0)
     files = network_files(plan, board=board.name, link=link)
