@@ -27,20 +27,25 @@ class Mvtu(wiring.Component):
     or offsets where there are some. The next vector is taken in while this one is replayed; a
     stalled output stops the array.
 
+    With groups, vector number v of a frame meets the matrix of group v mod `groups`: the words of
+    weights and numbers go on from group to group, and nothing else is there once a group. A
+    depthwise convolution has one row and as many groups as channels.
+
     Parameters
     ----------
     rows, columns : int
-        Shape of the matrix (MH, MW).
+        Shape of a group's matrix (MH, MW).
     pe, simd : int
         Rows and columns computed at once.
     weights : sequence of int
-        NF·SF words, synapse fold fastest; element s of PE p at bit ``p * simd + s``; 1 in lanes
-        past the last column.
+        NF·SF words a group, synapse fold fastest and group slowest; element s of PE p at bit
+        ``p * simd + s``; 1 in lanes past the last column.
     thresholds : sequence of int or None
-        NF words of `levels` thresholds a PE, PE 0 in the low bits, each `threshold_bits` wide.
+        NF words a group of `levels` thresholds a PE, PE 0 in the low bits, each `threshold_bits`
+        wide.
     offsets : sequence of int or None
-        Without thresholds: NF words of a number for each PE that is added to its count, each
-        `bits_out` wide; sums are modulo that width.
+        Without thresholds: NF words a group of a number for each PE that is added to its count,
+        each `bits_out` wide; sums are modulo that width.
     weight_style : str
         As in `RomStream`.
     bits, masked : int, bool
@@ -50,7 +55,9 @@ class Mvtu(wiring.Component):
     bits_out : int or None
         Width of a sum with offsets.
     vectors : int
-        Vectors of a frame.
+        Vectors of a frame, those of all groups together.
+    groups : int
+        Matrices that take turns; a divisor of `vectors`.
 
     Members
     -------
@@ -82,17 +89,21 @@ class Mvtu(wiring.Component):
         levels: int = 1,
         bits_out: int | None = None,
         vectors: int = 1,
+        groups: int = 1,
     ) -> None:
-        for name, value in (("rows", rows), ("columns", columns), ("vectors", vectors)):
+        sizes = {"rows": rows, "columns": columns, "vectors": vectors, "groups": groups}
+        for name, value in sizes.items():
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"MVTU {name} must be a positive integer, not {value!r}")
+        if vectors % groups:
+            raise ValueError(f"MVTU vectors must be a multiple of {groups} groups, not {vectors}")
         for name, value, limit in (("PE", pe, rows), ("SIMD", simd, columns)):
             if not isinstance(value, int) or not 1 <= value <= limit:
                 raise ValueError(f"MVTU {name} must be an integer from 1 to {limit}, not {value!r}")
         self._rows, self._columns = rows, columns
         self._pe, self._simd = pe, simd
         self._bits, self._masked = bits, masked
-        self._levels, self._vectors = levels, vectors
+        self._levels, self._vectors, self._groups = levels, vectors, groups
         self._weights = tuple(weights)
         self._thresholds = None if thresholds is None else tuple(thresholds)
         self._offsets = None if offsets is None else tuple(offsets)
@@ -109,13 +120,14 @@ class Mvtu(wiring.Component):
         )
 
     def _check_words(self) -> None:
-        if len(self._weights) != self.cycles:
-            raise ValueError(f"MVTU must have {self.cycles} weight words, not {len(self._weights)}")
-        for name, words in (("threshold", self._thresholds), ("offset", self._offsets)):
-            if words is not None and len(words) != self.neuron_folds:
-                raise ValueError(
-                    f"MVTU must have {self.neuron_folds} {name} words, not {len(words)}"
-                )
+        results = self._groups * self.neuron_folds
+        for name, words, count in (
+            ("weight", self._weights, self._groups * self.cycles),
+            ("threshold", self._thresholds, results),
+            ("offset", self._offsets, results),
+        ):
+            if words is not None and len(words) != count:
+                raise ValueError(f"MVTU must have {count} {name} words, not {len(words)}")
         if self._thresholds is not None and self._offsets is not None:
             raise ValueError("MVTU must have thresholds or offsets, not both")
 

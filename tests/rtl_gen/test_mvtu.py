@@ -175,6 +175,114 @@ def test_threshold_unit_waits_for_both() -> None:
         unit = ThresholdUnit(lanes=2, bits=3, threshold_bits=4)
 
 
+class Grouped:
+    """Random matrices that take turns, one vector after the other, in plain sums."""
+
+    POSITIONS, FRAMES = 2, 2
+
+    def __init__(
+        self, shape: tuple[int, int, int], pe: int, simd: int, *, kind: str, bits: int, masked: bool
+    ) -> None:
+        groups, rows, columns = shape
+        dice = np.random.default_rng([*shape, pe, simd, bits, masked])
+        self.shape, self.pe, self.simd, self.kind = shape, pe, simd, kind
+        self.bits, self.masked = bits, masked
+        top = (1 << bits) - 1
+        count = groups * self.POSITIONS * self.FRAMES
+        self.codes = dice.integers(0, top + 1, (count, columns))
+        # A masked word is one of SIMD true zeros; what a mask is for divides the columns.
+        self.holes = dice.integers(0, 2 if masked else 1, (count, -(-columns // simd)))
+        self.codes *= 1 - self.holes.repeat(simd, 1)[:, :columns]
+        self.weight = dice.integers(0, 2, (groups, rows, columns))
+        turns = self.weight[np.arange(count) % groups]
+        terms = np.where(turns == 1, self.codes[:, None], top - self.codes[:, None]) << masked
+        hidden = self.holes.repeat(simd, 1)[:, None, :columns]
+        self.sums = np.where(hidden == 1, 1, terms).sum(2)
+        self.largest = columns * top << masked
+        self.numbers = dice.integers(0, self.largest + 2, (groups, rows))
+        self.of_vector = self.numbers[np.arange(count) % groups]
+
+    def unit(self, **changes: Any) -> Mvtu:
+        groups, rows, columns = self.shape
+        folds, synapses = -(-rows // self.pe), -(-columns // self.simd)
+        weight = np.ones((groups, folds * self.pe, synapses * self.simd), int)
+        weight[:, :, :columns] = 0
+        weight[:, :rows, :columns] = self.weight
+        cut = weight.reshape(groups, folds, self.pe, synapses, self.simd).swapaxes(2, 3)
+        arguments: dict[str, Any] = {"weights": self._packed(cut, 1), "groups": groups}
+        number_bits = (self.largest + 1).bit_length()
+        numbers = np.full((groups, folds * self.pe), self.largest + 1)
+        numbers[:, :rows] = self.numbers
+        if self.kind != "counts":
+            words = self._packed(numbers.reshape(groups, folds, 1, self.pe), number_bits)
+            arguments[self.kind] = words
+        if self.kind == "offsets":
+            arguments["bits_out"] = number_bits
+        arguments |= {"vectors": groups * self.POSITIONS, "bits": self.bits, "masked": self.masked}
+        return Mvtu(rows=rows, columns=columns, pe=self.pe, simd=self.simd, **arguments | changes)
+
+    @staticmethod
+    def _packed(numbers: np.ndarray, width: int) -> list[int]:
+        flat = numbers.reshape(*numbers.shape[:3], -1).reshape(-1, numbers[0, 0, 0].size)
+        return [sum(int(n) << k * width for k, n in enumerate(word)) for word in flat]
+
+    def traffic(self) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+        """Words in and words out."""
+        groups, rows, columns = self.shape
+        answers = {
+            "counts": self.sums,
+            "thresholds": (self.sums >= self.of_vector).astype(int),
+            "offsets": (self.sums + self.of_vector) % (1 << (self.largest + 1).bit_length()),
+        }[self.kind]
+        source, sink = [], []
+        for number, (codes, holes) in enumerate(zip(self.codes, self.holes, strict=True)):
+            for word, hole in zip(frame(codes.tolist(), self.simd), holes, strict=True):
+                source.append(word | ({"masked": int(hole)} if self.masked else {}))
+            words = frame(answers[number].tolist(), self.pe)
+            ends = number % (groups * self.POSITIONS) == groups * self.POSITIONS - 1
+            sink += [word | {"last": word["last"] & ends} for word in words]
+        return {"i": source}, {"o": sink}
+
+
+STALLS: list[Any] = [50, 90, "toggle", {"o": "patient"}, {"i": 90}]
+GROUPS = {"many channels": (5, 1, 9), "two": (2, 2, 3), "three": (3, 3, 2), "one tap": (5, 1, 1)}
+
+
+@pytest.mark.parametrize(("bits", "masked"), [(1, False), (1, True), (3, False), (2, True)])
+@pytest.mark.parametrize("kind", ["counts", "thresholds", "offsets"])
+@pytest.mark.parametrize("shape", GROUPS)
+def test_groups(shape: str, kind: str, bits: int, masked: bool) -> None:
+    """Grouped and depthwise: the matrices take turns without a bubble, also past a frame's end."""
+    groups, rows, columns = GROUPS[shape]
+    for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
+        # Lanes of absent rows have thresholds that are never reached, but any count.
+        if (masked and columns % simd) or (kind != "thresholds" and rows % pe):
+            continue
+        layer = Grouped(GROUPS[shape], pe, simd, kind=kind, bits=bits, masked=masked)
+        unit = layer.unit()
+        run = exercise(unit, *layer.traffic())
+        assert run.latency == unit.latency, (pe, simd)
+        assert run.period == unit.cycles * groups * layer.POSITIONS, (pe, simd)
+        if (pe + simd + bits) % 2:
+            exercise(layer.unit(), *layer.traffic(), stalls=STALLS[simd % 5], seed=simd)
+
+
+@pytest.mark.parametrize("after", [1, 4, 9, 17, 30])
+def test_reset_between_groups(after: int) -> None:
+    layer = Grouped((3, 2, 4), 1, 2, kind="thresholds", bits=2, masked=False)
+    exercise(layer.unit(), *layer.traffic(), reset_after=after)
+
+
+@pytest.mark.parametrize("name", ["weights", "thresholds"])
+def test_groups_in_a_wrong_order_are_caught(name: str) -> None:
+    layer = Grouped((3, 2, 4), 1, 2, kind="thresholds", bits=2, masked=False)
+    words = getattr(layer.unit(), f"_{name}")
+    turn = len(words) // 3
+    broken = layer.unit(**{name: [*words[turn:], *words[:turn]]})
+    with pytest.raises(AssertionError):
+        exercise(broken, *layer.traffic())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -184,6 +292,13 @@ def test_threshold_unit_waits_for_both() -> None:
         ({"simd": 0}, r"^MVTU SIMD must be an integer from 1 to 6, not 0$"),
         ({"weights": [0]}, r"^MVTU must have 4 weight words, not 1$"),
         ({"thresholds": [0]}, r"^MVTU must have 2 threshold words, not 1$"),
+        ({"groups": 0}, r"^MVTU groups must be a positive integer, not 0$"),
+        ({"groups": 3, "vectors": 4}, r"^MVTU vectors must be a multiple of 3 groups, not 4$"),
+        ({"groups": 2, "vectors": 2}, r"^MVTU must have 8 weight words, not 4$"),
+        (
+            {"groups": 2, "vectors": 2, "weights": [0] * 8},
+            r"^MVTU must have 4 threshold words, not 2$",
+        ),
     ],
 )
 def test_mvtu_parameters_wrong(changes, message: str) -> None:
