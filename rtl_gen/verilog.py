@@ -12,6 +12,7 @@ from amaranth.lib import wiring
 from bnnhw.names import checked, is_safe, printable
 
 from .shell import Port, make_shell
+from .store import UNSET_SPRAM
 
 __all__ = ["emit"]
 
@@ -36,6 +37,7 @@ read_rtlil <<rtlil
 {rtlil}
 rtlil
 hierarchy -top {name}
+{unset}
 proc
 opt -full
 opt_clean -purge
@@ -137,7 +139,7 @@ def emit(
     text = rtlil.convert(shell, name=name, emit_src=False)
     yosys = find_yosys(lambda version: version >= (0, 40))
     drop = " ".join(f"-remove {attribute}" for attribute in _DROPPED)
-    script = _SCRIPT.format(rtlil=text, name=name, attributes=drop)
+    script = _SCRIPT.format(rtlil=text, name=name, attributes=drop, unset=UNSET_SPRAM)
     body = yosys.run(["-q", "-"], script, ignore_warnings=True)
     body = _shared(_plain_names(_BANNER.sub("", body)))
     lines = [f"// {key}: {printable(value)}" for key, value in header.items()]

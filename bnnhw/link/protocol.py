@@ -7,6 +7,7 @@ from enum import IntEnum
 from crc import Configuration
 
 __all__ = [
+    "CHUNK_BITS",
     "CRC_BYTES",
     "CRC_CONFIGURATION",
     "ERROR_TEXT",
@@ -28,6 +29,8 @@ CRC_BYTES = 2
 STATUS_BYTES = 4
 MAX_CREDITS = 64
 """A sequence number has 8 bits: with so few requests under way no two can be confused."""
+CHUNK_BITS = 16
+"""Weights are loaded in pieces of this width, that of a RAM of iCE40."""
 
 CRC_CONFIGURATION = Configuration(width=16, polynomial=0x1021, init_value=0xFFFF)
 """CRC-16/IBM-3740, or CCITT-FALSE: its register is 0 after a frame and its big-endian CRC."""

@@ -17,6 +17,7 @@ from bnnhw.errors import ToolMissing, UsageError
 from bnnhw.names import checked
 from bnnhw.target import Board
 
+from ..store import UNSET_SPRAM
 from .pll import ecp5_dividers, ice40_dividers
 from .top import BoardTop
 
@@ -145,7 +146,7 @@ def prepare(
             name,
             emit_src=False,  # paths of this machine would end up in the netlist
             # Names that are kept for benches would keep logic that nothing needs.
-            script_after_read="setattr -unset keep w:*",
+            script_after_read=f"setattr -unset keep w:*\n{UNSET_SPRAM}",
             synth_opts="-nowidelut" if ecp5 and not wide_luts else "",
             nextpnr_opts=" ".join(options),
         )

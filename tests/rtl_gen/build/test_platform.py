@@ -58,7 +58,7 @@ def test_environment_changes_nothing(monkeypatch):
 def test_kept_names_do_not_keep_logic():
     script = steps("icebreaker").files["plain.ys"].splitlines()
     kept = [line.split()[0] for line in script if line and not line.startswith("#")]
-    assert kept == ["read_rtlil", "setattr", "synth_ice40", "write_json"]
+    assert kept == ["read_rtlil", "setattr", "delete", "synth_ice40", "write_json"]
     assert "setattr -unset keep w:*" in script
 
 
