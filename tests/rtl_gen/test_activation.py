@@ -16,12 +16,21 @@ STALLS: list[Any] = [50, 90, "toggle", {"o": "patient"}, {"i": 90}]
 
 
 def exercised(
-    lanes: int, folds: int, bits: int, levels: int, *, kind: Any = Activation, **how: Any
+    lanes: int,
+    folds: int,
+    bits: int,
+    levels: int,
+    *,
+    kind: Any = Activation,
+    search: bool = False,
+    alike: bool = False,
+    **how: Any,
 ) -> Run:
     dice = np.random.default_rng(lanes * 100 + folds * 10 + levels)
     channels, top = lanes * folds, (1 << bits) - 1
     table = dice.integers(0, top + 2, (channels, levels))
-    flips = dice.integers(0, 2, channels)
+    flips = dice.integers(0, 2, lanes if alike else channels)
+    flips = np.tile(flips, channels // len(flips))
     thresholds = [
         pack_word(table[k : k + lanes].ravel().tolist(), bits + 1)
         for k in range(0, channels, lanes)
@@ -37,7 +46,9 @@ def exercised(
             last = int(pixel % 6 == 5 and k + lanes == channels)
             sent.append({"data": tuple(codes[k : k + lanes].tolist()), "last": last})
             wanted.append({"data": tuple(reached[k : k + lanes].tolist()), "last": last})
-    dut = kind(lanes=lanes, bits=bits, levels=levels, thresholds=thresholds, flips=turned)
+    dut = kind(
+        lanes=lanes, bits=bits, levels=levels, thresholds=thresholds, flips=turned, search=search
+    )
     return exercise(dut, {"i": sent}, {"o": wanted}, **how)
 
 
@@ -46,13 +57,25 @@ def exercised(
 @pytest.mark.parametrize(("bits", "levels"), [(1, 1), (4, 1), (3, 2), (5, 7)])
 def test_values_and_rate(lanes: int, folds: int, bits: int, levels: int) -> None:
     log = exercised(lanes, folds, bits, levels)
-    assert (log.latency, log.period) == (Activation.LATENCY, 6 * folds)
+    assert (log.latency, log.period) == (1, 6 * folds)
     exercised(lanes, folds, bits, levels, stalls=STALLS[(lanes + folds + levels) % 5], seed=bits)
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("folds", [1, 2, 5])
+@pytest.mark.parametrize(("bits", "levels"), [(1, 1), (3, 3), (5, 7), (4, 15)])
+def test_values_and_rate_of_a_search(lanes: int, folds: int, bits: int, levels: int) -> None:
+    for alike in (False, True):
+        log = exercised(lanes, folds, bits, levels, search=True, alike=alike)
+        assert (log.latency, log.period) == (levels.bit_length(), 6 * folds)
+    stalls = STALLS[(lanes + folds + levels) % 5]
+    exercised(lanes, folds, bits, levels, search=True, stalls=stalls, seed=bits)
 
 
 @pytest.mark.parametrize("cycles", [1, 3, 8, 13])
 def test_reset_in_a_frame(cycles: int) -> None:
     exercised(2, 3, 4, 2, reset_after=cycles)
+    exercised(2, 3, 4, 3, reset_after=cycles, search=True)
 
 
 class NeverFlips(Activation):
@@ -74,9 +97,10 @@ class StartsLate(Activation):
 
 
 @pytest.mark.parametrize("broken", [NeverFlips, TakesAlways, StartsLate])
-def test_planted_faults_are_caught(broken: Any) -> None:
+@pytest.mark.parametrize("search", [False, True])
+def test_planted_faults_are_caught(broken: Any, search: bool) -> None:
     with pytest.raises(AssertionError):
-        exercised(2, 3, 4, 2, kind=broken, stalls=50)
+        exercised(2, 3, 4, 3, kind=broken, search=search, stalls=50)
 
 
 GOOD: dict[str, Any] = {"lanes": 2, "bits": 3, "levels": 1, "thresholds": [0, 255], "flips": [0, 3]}
@@ -94,6 +118,10 @@ GOOD: dict[str, Any] = {"lanes": 2, "bits": 3, "levels": 1, "thresholds": [0, 25
         ),
         ({"thresholds": [0, 256]}, "Activation thresholds must fit 8 bits, not 256"),
         ({"flips": [0, 4]}, "Activation flips must fit 2 bits, not 4"),
+        (
+            {"levels": 2, "search": True},
+            "Activation levels must be a power of two less 1 for a search, not 2",
+        ),
     ],
 )
 def test_parameter_wrong(some: dict[str, Any], message: str) -> None:
@@ -104,3 +132,6 @@ def test_parameter_wrong(some: dict[str, Any], message: str) -> None:
 def test_parameters_are_properties() -> None:
     dut = Activation(**GOOD)
     assert (dut.lanes, dut.bits, dut.levels, dut.folds) == (2, 3, 1, 2)
+    assert (dut.search, dut.latency) == (False, 1)
+    searched = Activation(**{**GOOD, "levels": 7, "search": True})
+    assert (searched.search, searched.latency) == (True, 3)
