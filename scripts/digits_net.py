@@ -1,7 +1,9 @@
-"""The binary network of train_digits.py, its float teacher, and how one teaches the other."""
+"""The binary networks of train_digits.py, their float teacher, and how one teaches the other."""
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -12,7 +14,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 __all__ = [
     "CLIP",
     "LEVELS",
+    "SIDE",
+    "BinaryCnn",
     "BinaryMlp",
+    "BinaryNet",
     "Lesson",
     "Split",
     "accuracy",
@@ -23,10 +28,11 @@ __all__ = [
 ]
 
 CLIP = 1.3
+SIDE = 8
+CLASSES = 10
 # Each pixel becomes one bit a level: a thermometer with marks at 2, 6 and 11 of 16 grey levels.
 LEVELS = (1.5 / 16, 5.5 / 16, 10.5 / 16)
 BATCH = 256
-PLAIN_COPIES, COPIES = 4, 60
 DISTORTION = 0.5
 HEAT = 3.0
 OPINION_SHARE = 0.9
@@ -54,31 +60,33 @@ def sign(x: Tensor) -> Tensor:
     return Sign.apply(x)
 
 
-class BinaryMlp(nn.Module):
-    """A chain of binary layers, each with batch normalisation, but for the last.
+class BinaryNet(nn.Module):
+    """Binary layers, each with batch normalisation and sign, but for the last.
 
     Parameters
     ----------
-    sizes : list[int]
-        Inputs, hidden neurons of each layer, classes.
+    shapes : sequence of tuple of int
+        Of each layer's weights, outputs first; the last has two axes.
+    norms : list of nn.Module
+        Batch normalisation of each layer but the last.
     """
 
-    def __init__(self, sizes: list[int]) -> None:
+    def __init__(self, shapes: Sequence[tuple[int, ...]], norms: list[nn.Module]) -> None:
         super().__init__()
-        pairs = list(zip(sizes, sizes[1:], strict=False))
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.empty(outs, ins).uniform_(-1, 1)) for ins, outs in pairs
+            nn.Parameter(torch.empty(shape).uniform_(-1, 1)) for shape in shapes
         )
-        self.norms = nn.ModuleList(nn.BatchNorm1d(outs) for _, outs in pairs[:-1])
+        self.norms = nn.ModuleList(norms)
         # One positive factor for all classes: integer logits alone decide the class.
-        self.log_scale = nn.Parameter(torch.tensor(-0.5 * float(np.log(sizes[-2]))))
+        self.log_scale = nn.Parameter(torch.tensor(-0.5 * float(np.log(shapes[-1][1]))))
+
+    def features(self, bits: Tensor) -> Tensor:
+        """Compute what the last layer reads, for inputs of +1 and -1, level by level."""
+        raise NotImplementedError
 
     def integers(self, bits: Tensor) -> Tensor:
-        """Dot products of the last layer, for inputs of +1 and -1."""
-        x = bits
-        for weight, norm in zip(self.weights, self.norms, strict=False):
-            x = sign(norm(x @ sign(weight).T))
-        return x @ sign(self.weights[-1]).T
+        """Dot products of the last layer."""
+        return self.features(bits) @ sign(self.weights[-1]).T
 
     def forward(self, bits: Tensor) -> Tensor:
         """Scaled logits."""
@@ -89,6 +97,64 @@ class BinaryMlp(nn.Module):
         with torch.no_grad():
             for weight in self.weights:
                 weight.clamp_(-CLIP, CLIP)
+
+
+class BinaryMlp(BinaryNet):
+    """A chain of fully connected layers.
+
+    Parameters
+    ----------
+    hidden : list[int]
+        Neurons of each hidden layer.
+    """
+
+    def __init__(self, hidden: list[int]) -> None:
+        sizes = [SIDE * SIDE * len(LEVELS), *hidden, CLASSES]
+        shapes = [(outs, ins) for ins, outs in pairwise(sizes)]
+        super().__init__(shapes, [nn.BatchNorm1d(outs) for outs in hidden])
+        self.topology = "-".join(map(str, sizes))
+
+    def features(self, bits: Tensor) -> Tensor:
+        """Compute what the last layer reads, for inputs of +1 and -1, level by level."""
+        x = bits
+        for weight, norm in zip(self.weights, self.norms, strict=False):
+            x = sign(norm(x @ sign(weight).T))
+        return x
+
+
+class BinaryCnn(BinaryNet):
+    """3x3 convolutions, a 2x2 maximum behind the second, and a fully connected layer.
+
+    The maximum stands in front of the sign, so that gradients follow the largest number and not one
+    of many equal bits. A sign keeps order, so the file may have it behind the sign, where it is an
+    OR of bits.
+
+    Parameters
+    ----------
+    hidden : list[int]
+        Channels behind each convolution; at least two.
+    """
+
+    pooled = 1
+
+    def __init__(self, hidden: list[int]) -> None:
+        planes = pairwise([len(LEVELS), *hidden])
+        shapes: list[tuple[int, ...]] = [(outs, ins, 3, 3) for ins, outs in planes]
+        shapes.append((CLASSES, hidden[-1] * (SIDE // 2) ** 2))
+        super().__init__(shapes, [nn.BatchNorm2d(outs) for outs in hidden])
+        layers = [f"conv 3x3 to {outs}" for outs in hidden]
+        layers.insert(self.pooled + 1, "max 2x2")
+        start, end = f"{len(LEVELS)}x{SIDE}x{SIDE}", f"dense {shapes[-1][1]} to {CLASSES}"
+        self.topology = ", ".join([start, *layers, end])
+
+    def features(self, bits: Tensor) -> Tensor:
+        """Compute what the last layer reads, for inputs of +1 and -1, level by level."""
+        x = bits.unflatten(1, (len(LEVELS), SIDE, SIDE))
+        for layer, (weight, norm) in enumerate(zip(self.weights, self.norms, strict=False)):
+            # Around the image stands -1, which is what background is.
+            x = norm(functional.conv2d(functional.pad(x, (1, 1, 1, 1), value=-1.0), sign(weight)))
+            x = sign(functional.max_pool2d(x, 2) if layer == self.pooled else x)
+        return x.flatten(1)
 
 
 @dataclass(frozen=True)
@@ -174,27 +240,27 @@ class Lesson:
         return (1 - OPINION_SHARE) * plain + OPINION_SHARE * HEAT**2 * followed
 
 
-def lesson(train: Split, guide: nn.Module, *, seed: int) -> Lesson:
+def lesson(train: Split, guide: nn.Module, *, copies: int, plain: int, seed: int) -> Lesson:
     """Distort the training images many times and ask the float network about each grey image."""
     generator = torch.Generator().manual_seed(seed)
     x, y = train.tensors()
-    images = torch.cat([x] * PLAIN_COPIES + [distort(x, generator) for _ in range(COPIES)])
+    images = torch.cat([x] * plain + [distort(x, generator) for _ in range(copies)])
     with torch.no_grad():
         opinion = torch.cat([guide(part) for part in images.split(2000)])
-    return Lesson(
-        binarise(images), y.repeat(PLAIN_COPIES + COPIES), functional.softmax(opinion / HEAT, 1)
-    )
+    return Lesson(binarise(images), y.repeat(plain + copies), functional.softmax(opinion / HEAT, 1))
 
 
-def train_student(work: Lesson, *, sizes: list[int], epochs: int, seed: int) -> BinaryMlp:
-    """Train one binary network.
+def train_student(
+    work: Lesson, make: Callable[[], BinaryNet], *, epochs: int, seed: int
+) -> BinaryNet:
+    """Train one binary network, which `make` gives with random weights.
 
     What is kept is a running mean of the latent weights: near the end many of them swing around
     0, and single states differ by more than a percent.
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    net = BinaryMlp(sizes)
+    net = make()
     mean = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(MEAN_DECAY))
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     steps = epochs * -(-len(work.bits) // BATCH)
@@ -211,7 +277,7 @@ def train_student(work: Lesson, *, sizes: list[int], epochs: int, seed: int) -> 
     return settled(mean.module, work)
 
 
-def settled(net: BinaryMlp, work: Lesson) -> BinaryMlp:
+def settled(net: BinaryNet, work: Lesson) -> BinaryNet:
     """Copy a network with batch normalisation measured over everything that it learned from."""
     copied = copy.deepcopy(net).train()
     with torch.no_grad():

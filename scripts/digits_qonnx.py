@@ -21,11 +21,14 @@ class BnLayer:
     Attributes
     ----------
     weight : np.ndarray
-        Latent weights [outputs, inputs]; their signs are the weights, sign(0) = +1.
+        Latent weights [outputs, inputs] or, of a 3x3 convolution, [outputs, inputs, 3, 3]; their
+        signs are the weights, sign(0) = +1.
     gamma, beta, mean, var : np.ndarray
         Batch normalisation, per output.
     eps : float
         Its epsilon.
+    pool : bool
+        Whether a 2x2 maximum follows the sign of a convolution.
     """
 
     weight: np.ndarray
@@ -34,6 +37,7 @@ class BnLayer:
     mean: np.ndarray
     var: np.ndarray
     eps: float
+    pool: bool = False
 
     def normalised(self, sums: np.ndarray) -> np.ndarray:
         """Batch normalisation of sums [..., outputs], in float64."""
@@ -52,7 +56,9 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], output: str, **attributes: float) -> str:
+    def node(
+        self, kind: str, inputs: list[str], output: str, **attributes: float | list[int]
+    ) -> str:
         made = helper.make_node(kind, inputs, [output], name=f"{kind}_{output}")
         made.domain = DOMAIN if kind == "BipolarQuant" else ""
         made.attribute.extend(
@@ -62,16 +68,26 @@ class _Graph:
         return output
 
     def product(self, x: str, weight: np.ndarray, at: str) -> str:
-        latent = self.constant(f"{at}_weight", weight.T)
+        image = weight.ndim == 4
+        latent = self.constant(f"{at}_weight", weight if image else weight.T)
         binary = self.node("BipolarQuant", [latent, "one"], f"{at}_binary_weight")
-        return self.node("MatMul", [x, binary], f"{at}_sum")
+        if not image:
+            return self.node("MatMul", [x, binary], f"{at}_sum")
+        around = self.constant(f"{at}_pads", [0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+        outside = self.constant(f"{at}_outside", -1.0)
+        x = self.node("Pad", [x, around, outside], f"{at}_padded")
+        return self.node("Conv", [x, binary], f"{at}_sum", kernel_shape=[3, 3])
 
-    def norm(self, x: str, layer: BnLayer, at: str) -> str:
+    def activation(self, x: str, layer: BnLayer, at: str) -> str:
         names = [
             self.constant(f"{at}_{part}", getattr(layer, part))
             for part in ("gamma", "beta", "mean", "var")
         ]
-        return self.node("BatchNormalization", [x, *names], f"{at}_norm", epsilon=float(layer.eps))
+        x = self.node("BatchNormalization", [x, *names], f"{at}_norm", epsilon=float(layer.eps))
+        x = self.node("BipolarQuant", [x, "one"], f"{at}_bits")
+        if not layer.pool:
+            return x
+        return self.node("MaxPool", [x], f"{at}_pool", kernel_shape=[2, 2], strides=[2, 2])
 
 
 def write_qonnx(
@@ -84,7 +100,9 @@ def write_qonnx(
     scale: float,
     metadata: dict[str, str],
 ) -> None:
-    """Write a multilayer perceptron whose every weight and activation is +1 or -1.
+    """Write a network whose every weight and activation is +1 or -1.
+
+    Convolutions are padded with -1 and come before all dense layers.
 
     Parameters
     ----------
@@ -108,12 +126,16 @@ def write_qonnx(
     marks = np.asarray(levels, np.float32).reshape(1, -1, 1, 1)
     x = graph.node("Sub", ["image", graph.constant("levels", marks)], "centred")
     x = graph.node("BipolarQuant", [x, "one"], "bits")
-    x = graph.node("Reshape", [x, graph.constant("row", [1, -1], np.int64)], "pixels")
-    for number, layer in enumerate(hidden):
+    vector = False
+    for number, weight in enumerate([*(layer.weight for layer in hidden), last]):
         at = f"layer{number}"
-        x = graph.norm(graph.product(x, layer.weight, at), layer, at)
-        x = graph.node("BipolarQuant", [x, "one"], f"{at}_bits")
-    x = graph.product(x, last, f"layer{len(hidden)}")
+        if weight.ndim == 2 and not vector:
+            row = graph.constant("row", [1, -1], np.int64)
+            x = graph.node("Reshape", [x, row], "features" if number else "pixels")
+            vector = True
+        x = graph.product(x, weight, at)
+        if number < len(hidden):
+            x = graph.activation(x, hidden[number], at)
     graph.node("Mul", [x, graph.constant("logit_scale", scale)], "logits")
     _save(path, graph, [1, 1, side, side], [1, len(last)], metadata)
 

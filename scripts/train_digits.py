@@ -1,20 +1,25 @@
-"""Train the bundled network: a purely 1-bit classifier of the 8x8 digits of scikit-learn.
+"""Train the bundled networks: purely 1-bit classifiers of the 8x8 digits of scikit-learn.
 
     python -m venv .venv-train
     .venv-train/bin/pip install torch==2.13.0 "scikit-learn>=1.5" "onnx>=1.21"
-    .venv-train/bin/python scripts/train_digits.py
+    .venv-train/bin/python scripts/train_digits.py mlp
+    .venv-train/bin/python scripts/train_digits.py cnn
 
-writes `digits_mlp.onnx` (QONNX), `digits_test.npz` (the whole test split) and
-`digits_mlp_expected.npz` (its integer results, computed here and not by bnnhw) to `bnnhw/data/`.
+The first writes `digits_mlp.onnx` (QONNX), `digits_test.npz` (the whole test split) and
+`digits_mlp_expected.npz` (its integer results, computed here and not by bnnhw) to `bnnhw/data/`;
+the second `digits_cnn.onnx` and `digits_cnn_expected.npz`, for the same test split.
 Weights, activations and input are one bit. A seed fixes the splits, the training and the files.
 What is chosen is chosen on a validation split, which the final training then learns from too. The
-test split decides nothing; it was looked at once for each design that was tried in earnest
-(docs/results.md says how often).
+test split decides nothing; it was looked at once for each design that was tried in earnest: five
+fully connected ones (docs/decisions.md) and one convolutional one.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +27,10 @@ import torch
 from digits_net import (
     CLIP,
     LEVELS,
+    SIDE,
+    BinaryCnn,
     BinaryMlp,
+    BinaryNet,
     Split,
     accuracy,
     binarise,
@@ -40,6 +48,23 @@ TRAINER_VERSION = 2
 TEST_IMAGES = 360
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How one of the networks is trained, unless the command line says otherwise."""
+
+    make: Callable[[list[int]], BinaryNet]
+    hidden: tuple[int, ...]
+    epochs: int
+    copies: int
+    plain: int
+
+
+RECIPES = {
+    "mlp": Recipe(BinaryMlp, (192, 128), epochs=40, copies=60, plain=4),
+    "cnn": Recipe(BinaryCnn, (24, 32, 48), epochs=20, copies=30, plain=2),
+}
+
+
 def splits(seed: int) -> tuple[Split, Split, Split]:
     """Training, validation and test images; stratified, fixed by the seed."""
     digits = load_digits()
@@ -53,10 +78,11 @@ def splits(seed: int) -> tuple[Split, Split, Split]:
     return Split(x[train], y[train]), Split(x[valid], y[valid]), Split(x[test], y[test])
 
 
-def norm_layers(net: BinaryMlp) -> list[BnLayer]:
+def norm_layers(net: BinaryNet) -> list[BnLayer]:
     """Hidden layers as arrays; refuses a normalisation that rounding could tip over."""
     layers = []
-    for weight, norm in zip(net.weights, net.norms, strict=False):
+    pooled = net.pooled if isinstance(net, BinaryCnn) else None
+    for number, (weight, norm) in enumerate(zip(net.weights, net.norms, strict=False)):
         layer = BnLayer(
             weight=weight.detach().numpy(),
             gamma=norm.weight.detach().numpy(),
@@ -64,8 +90,9 @@ def norm_layers(net: BinaryMlp) -> list[BnLayer]:
             mean=norm.running_mean.numpy(),
             var=norm.running_var.numpy(),
             eps=norm.eps,
+            pool=number == pooled,
         )
-        taps = weight.shape[1]
+        taps = weight[0].numel()
         counts = np.arange(-taps, taps + 1, 2)[:, None]
         values = layer.normalised(counts)
         slack = (np.abs(values) / np.abs(values[1] - values[0])).min()
@@ -75,7 +102,7 @@ def norm_layers(net: BinaryMlp) -> list[BnLayer]:
     return layers
 
 
-def expected(net: BinaryMlp, split: Split) -> tuple[np.ndarray, np.ndarray]:
+def expected(net: BinaryNet, split: Split) -> tuple[np.ndarray, np.ndarray]:
     """Integer logits and classes of every image, as PyTorch computes them in float64."""
     x, _ = split.tensors()
     wide = net.double().eval()
@@ -90,35 +117,37 @@ def expected(net: BinaryMlp, split: Split) -> tuple[np.ndarray, np.ndarray]:
 
 def write(
     folder: Path,
-    net: BinaryMlp,
+    kind: str,
+    net: BinaryNet,
     test: Split,
     results: tuple[np.ndarray, np.ndarray],
     notes: dict[str, str],
 ) -> None:
-    """Write the network, the test images and the expected results."""
+    """Write the network, the expected results and, with the first network, the test images."""
     folder.mkdir(parents=True, exist_ok=True)
     write_qonnx(
-        folder / "digits_mlp.onnx",
+        folder / f"digits_{kind}.onnx",
         norm_layers(net),
         net.weights[-1].detach().numpy(),
-        side=8,
+        side=SIDE,
         levels=LEVELS,
         scale=net.log_scale.exp().item(),
         metadata=notes,
     )
     meta = np.array(json.dumps(notes, sort_keys=True))
-    np.savez_compressed(folder / "digits_test.npz", x=test.x, y=test.y, meta=meta)
+    if kind == "mlp":
+        np.savez_compressed(folder / "digits_test.npz", x=test.x, y=test.y, meta=meta)
     logits, pred = results
-    np.savez_compressed(folder / "digits_mlp_expected.npz", logits=logits, pred=pred, meta=meta)
+    np.savez_compressed(folder / f"digits_{kind}_expected.npz", logits=logits, pred=pred, meta=meta)
 
 
 def describe(
-    args: argparse.Namespace, sizes: list[int], right: tuple[float, float]
+    args: argparse.Namespace, net: BinaryNet, right: tuple[float, float]
 ) -> dict[str, str]:
     """Say what was trained, on what, and how well it does."""
     return {
         "task": "classify 8x8 scans of handwritten digits (scikit-learn load_digits)",
-        "topology": "-".join(str(size) for size in sizes),
+        "topology": net.topology,
         "pixels": "uint8 (scan * 255 + 8) // 16 of scans 0...16; the network reads pixel / 255",
         "split": f"{TEST_IMAGES} test images, train_test_split(stratify=labels, "
         f"random_state={args.seed}); 15 % of the rest validate",
@@ -131,17 +160,39 @@ def describe(
     }
 
 
+def same_test(folder: Path, test: Split) -> None:
+    """Refuse to score a network on other images than those that are bundled."""
+    path = folder / "digits_test.npz"
+    if not path.exists():
+        raise SystemExit(f"{path} is missing: train the mlp first.")
+    with np.load(path) as bundled:
+        if not (np.array_equal(bundled["x"], test.x) and np.array_equal(bundled["y"], test.y)):
+            raise SystemExit(f"{path} holds another test split: use the same --seed.")
+
+
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     here = Path(__file__).resolve().parent.parent
+    parser.add_argument("network", choices=sorted(RECIPES))
     parser.add_argument("-o", "--output", type=Path, default=here / "bnnhw" / "data")
-    parser.add_argument("--hidden", type=int, nargs="+", default=[192, 128])
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--hidden", type=int, nargs="+", help="neurons or channels of each layer")
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--teacher-epochs", type=int, default=40)
+    parser.add_argument("--copies", type=int, help="distorted copies of each training image")
     parser.add_argument("--tries", type=int, default=1, help="seeds to choose from")
     parser.add_argument("--seed", type=int, default=2026)
-    return parser.parse_args()
+    parser.add_argument("--validate", action="store_true", help="stop before the final training")
+    parser.add_argument(
+        "--validated", type=float, help="go on with --seed, for which --validate has printed this"
+    )
+    args = parser.parse_args()
+    recipe = RECIPES[args.network]
+    args.hidden = args.hidden or list(recipe.hidden)
+    args.epochs = args.epochs or recipe.epochs
+    args.copies = args.copies or recipe.copies
+    args.plain = recipe.plain
+    return args
 
 
 def main() -> int:
@@ -151,22 +202,30 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     train, valid, test = splits(args.seed)
+    if args.network != "mlp":
+        same_test(args.output, test)
+    make = partial(RECIPES[args.network].make, args.hidden)
     guide = train_teacher(train, epochs=args.teacher_epochs, seed=args.seed)
-    sizes = [64 * len(LEVELS), *args.hidden, 10]
-    work = lesson(train, guide, seed=args.seed)
+    teach = partial(lesson, guide=guide, copies=args.copies, plain=args.plain, seed=args.seed)
     found: dict[int, float] = {}
-    for seed in range(args.seed, args.seed + args.tries):
-        net = train_student(work, sizes=sizes, epochs=args.epochs, seed=seed)
-        found[seed] = accuracy(net, valid)
-        print(f"seed {seed}: validation {found[seed]:.4f}", flush=True)
+    if args.validated is None:
+        work = teach(train)
+        for seed in range(args.seed, args.seed + args.tries):
+            net = train_student(work, make, epochs=args.epochs, seed=seed)
+            found[seed] = accuracy(net, valid)
+            print(f"seed {seed}: validation {found[seed]:.4f}", flush=True)
+    else:
+        found[args.seed] = args.validated
+    if args.validate:
+        return 0
     best = max(found, key=lambda seed: found[seed])
-    work = lesson(train + valid, guide, seed=args.seed)
-    net = train_student(work, sizes=sizes, epochs=args.epochs, seed=best)
+    work = teach(train + valid)
+    net = train_student(work, make, epochs=args.epochs, seed=best)
     logits, pred = expected(net, test)
     on_test = float((pred == test.y).mean())
     print(f"test: {on_test:.4f} of {len(test.y)} images")
-    notes = describe(args, sizes, (found[best], on_test))
-    write(args.output, net, test, (logits, pred), notes)
+    notes = describe(args, net, (found[best], on_test))
+    write(args.output, args.network, net, test, (logits, pred), notes)
     return 0
 
 
