@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..errors import UsageError
 from ..graph import Affine, Dense, Flatten, Graph, Grid
 from .build import UNSIGNED, Net
 from .checks import whole
@@ -35,7 +36,7 @@ def multi_base(
     ----------
     width : int
     bases : tuple of int
-        Number of (weight bases, activation bases), 2 to 4 branches or more in all.
+        Number of weight bases, 1 to 8, and of activation bases, 2 to 8.
     size : int
         Height and width of the image, a multiple of 8.
     classes : int
@@ -47,10 +48,7 @@ def multi_base(
         If there is no such network.
     """
     width, net = whole(width, "The width"), _start("multi_base", seed, size)
-    weights, activations = (
-        whole(count, "The number of bases", least=least, most=8)
-        for count, least in zip(bases, (1, 2), strict=True)
-    )
+    weights, activations = _bases(bases)
     x = net.entry("stem_entry", net.conv8("stem", "image", width, kernel=3))
     beta = net.draws.unit("beta", (activations,))
     branches = []
@@ -105,7 +103,7 @@ def ternary(*, width: int = 8, size: int = 16, classes: int = 10, seed: int = 6)
 
 
 def dorefa(
-    *, width: int = 8, bits: int = 4, size: int = 16, classes: int = 10, seed: int = 7
+    *, width: int = 8, bits: int = 4, size: int = 16, classes: int = 10, seed: int = 2
 ) -> Graph:
     """Build a network of 1-bit weights and activations of `bits` bits, as DoReFa has them.
 
@@ -141,6 +139,19 @@ def dorefa(
     weight = net.draws.latent("fc", (rows, net.edges[flat].size)) >= 0
     logits = net.add(Dense("fc", (flat,), weight.astype(np.uint8)), [1])
     return net.graph(logits, architecture="DoReFa", bits=bits, width=width)
+
+
+def _bases(bases: tuple[int, int]) -> tuple[int, int]:
+    if not isinstance(bases, tuple | list) or len(bases) != 2:
+        raise UsageError(
+            f"The bases must be two numbers, of weights and of activations, not {bases!r}.",
+            "Give a pair such as (2, 2).",
+        )
+    weights, activations = bases
+    return (
+        whole(weights, "The number of bases", most=8),
+        whole(activations, "The number of bases", least=2, most=8),
+    )
 
 
 def _start(name: str, seed: int, size: int) -> Net:

@@ -51,11 +51,19 @@ def _round(x: torch.Tensor) -> torch.Tensor:
 
 
 class Layers:
-    """Computes layer after layer and keeps every result by its name."""
+    """Computes layer after layer and keeps every result by its name.
+
+    Attributes
+    ----------
+    taps : dict of str to array of int64
+    ties : int
+        Normalised values that lay exactly on a step.
+    """
 
     def __init__(self, seed: int) -> None:
         self.draws = Draws(seed)
         self.taps: dict[str, np.ndarray] = {}
+        self.ties = 0
 
     def tap(self, name: str, x: torch.Tensor, spread: Sequence[int]) -> Flow:
         """Keep a result."""
@@ -121,6 +129,7 @@ class Layers:
         y = self.batch_norm(flow.x, self.draws.norm(name, flow.spread))
         for step in steps:
             gap = (y - step).abs()
+            self.ties += int((gap == 0).sum())
             if bool(((gap < _TRUST) & (gap != 0)).any()):
                 raise SystemExit(f"A value of '{name}' is too close to {step}: other seed.")
         return self.tap(name, function(y), [square] * y.shape[1])
