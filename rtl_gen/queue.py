@@ -2,11 +2,22 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Shape, ShapeLike, Signal, Value
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Queue", "Skid"]
+__all__ = ["STYLES", "Queue", "Skid"]
+
+STYLES = ("auto", "registers", "lut", "block")
+
+# Yosys reads this attribute when it maps memories.
+_RAM_STYLES = {
+    "auto": {},
+    "registers": {"ram_style": "logic"},
+    "lut": {"ram_style": "distributed"},
+    "block": {"ram_style": "block"},
+}
 
 
 def _streams(shape: ShapeLike) -> dict[str, wiring.Member]:
@@ -68,16 +79,33 @@ class Skid(wiring.Component):
 class Queue(wiring.Component):
     """Hold up to `depth` words in order.
 
-    Latency 1 at depth 2 (a `Skid`) and 2 above that (a memory behind an output register); one word
-    per clock. No combinational path runs through it. While `o` stalls it takes words until it holds
-    `depth`.
+    One word per clock at any depth. Latency 1 up to depth 2, and 2 above that, in every style.
+    While `o` stalls it takes words until it holds `depth`.
+
+    - depth 1: a register; `i.ready` follows `o.ready`, all other paths are cut;
+    - depth 2: a `Skid`; no combinational path runs through it, nor through deeper ones;
+    - deeper: a store of ``depth - 1`` words in front of a register with the word on offer.
+
+    With `style` ``"auto"`` the store lies where it takes the smaller part of a device, and no
+    caller chooses. What is around a store is the same for all, so the store alone decides, by the
+    costs that Yosys gives to the memories of a family:
+
+    - iCE40, which has no LUT RAM: registers up to about 64 bits for each block RAM (256 words of 16
+      bits) that would take their place, so up to depth 5 at any width. Such a block RAM saves 65 to
+      100 cells; the devices have 80 (HX1K) to 240 (HX8K) cells for each.
+    - ECP5: LUT RAM up to 32 words, and up to 1024 bits for each block RAM (512 words of 36 bits);
+      that is 16 to 32 LUT RAMs of six LUTs, and the devices have over 400 LUTs for each block RAM.
+      Block RAM from 1536 bits.
 
     Parameters
     ----------
     shape : ShapeLike
         Of the payload, at least one bit.
     depth : int
-        Words that it holds, at least 2.
+        Words that it holds, at least 1.
+    style : str
+        What the store of a queue deeper than 2 is made of: ``"registers"``, ``"lut"`` (LUT RAM, for
+        which synthesis fails on iCE40), ``"block"`` (block RAM) or ``"auto"``.
 
     Members
     -------
@@ -91,14 +119,17 @@ class Queue(wiring.Component):
     Raises
     ------
     ValueError
-        If the payload has no bit or `depth` is below 2.
+        If the payload has no bit, `depth` is below 1 or the style is unknown.
     """
 
-    def __init__(self, *, shape: ShapeLike, depth: int) -> None:
-        if not isinstance(depth, int) or depth < 2:
-            raise ValueError(f"Queue depth must be an integer of at least 2, not {depth!r}")
+    def __init__(self, *, shape: ShapeLike, depth: int, style: str = "auto") -> None:
+        if not isinstance(depth, int) or depth < 1:
+            raise ValueError(f"Queue depth must be a positive integer, not {depth!r}")
+        if style not in STYLES:
+            raise ValueError(f"Queue style must be one of {', '.join(STYLES)}, not {style!r}")
         self._shape = shape
         self._depth = depth
+        self._style = style
         super().__init__({**_streams(shape), "level": Out(range(depth + 1))})
 
     @property
@@ -111,15 +142,31 @@ class Queue(wiring.Component):
         """Words that it holds."""
         return self._depth
 
+    @property
+    def style(self) -> str:
+        """What the store is made of, as it was asked for."""
+        return self._style
+
+    @property
+    def latency(self) -> int:
+        """Clock edges from a word taken into the empty queue to that word offered and taken."""
+        return 1 if self._depth <= 2 else 2
+
     def elaborate(self, platform: Any) -> Module:
         """Build the smallest structure that keeps full rate."""
         m = Module()
-        # Amaranth's FIFO of depth 2 moves only every other cycle: its memory has a single row.
-        if self._depth == 2:
+        if self._depth == 1:
+            self._one(m)
+        elif self._depth == 2:
             self._two(m)
         else:
             self._many(m)
         return m
+
+    def _one(self, m: Module) -> None:
+        m.d.comb += [self.i.ready.eq(~self.o.valid | self.o.ready), self.level.eq(self.o.valid)]
+        with m.If(self.i.ready):
+            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
 
     def _two(self, m: Module) -> None:
         m.submodules.skid = skid = Skid(shape=self._shape)
@@ -128,14 +175,41 @@ class Queue(wiring.Component):
         m.d.comb += self.level.eq(skid.o.valid + ~skid.i.ready)
 
     def _many(self, m: Module) -> None:
-        width = Shape.cast(self._shape).width
-        m.submodules.store = store = fifo.SyncFIFOBuffered(width=width, depth=self._depth)
+        """Build the handshake, which knows the words held and not where they lie."""
+        rows = self._depth - 1
+        waiting = Signal(range(rows + 1))
+        push, pop = Signal(), Signal()
         m.d.comb += [
-            store.w_data.eq(Value.cast(self.i.payload)),
-            store.w_en.eq(self.i.valid),
-            self.i.ready.eq(store.w_rdy),
-            Value.cast(self.o.payload).eq(store.r_data),
-            self.o.valid.eq(store.r_rdy),
-            store.r_en.eq(self.o.ready),
-            self.level.eq(store.level),
+            self.i.ready.eq(waiting != rows),
+            push.eq(self.i.valid & self.i.ready),
+            pop.eq((waiting != 0) & (~self.o.valid | self.o.ready)),
+            self.level.eq(waiting + self.o.valid),
         ]
+        m.d.sync += waiting.eq(waiting + push - pop)
+        with m.If(pop):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        self._store(m, push, pop)
+
+    def _store(self, m: Module, push: Signal, pop: Signal) -> None:
+        """Build the ring of rows; its output register is the one that `o` offers from."""
+        rows = self._depth - 1
+        # Both ends point at one row only when the ring is empty, then nothing is read, or full,
+        # then nothing is written: Yosys need not build what happens if a read meets a write.
+        attrs = {"no_rw_check": "1", **_RAM_STYLES[self._style]}
+        width = Shape.cast(self._shape).width
+        memory: Memory[Any, Any] = Memory(shape=width, depth=rows, init=[], attrs=attrs)
+        m.submodules.store = memory
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.data.eq(Value.cast(self.i.payload)),
+            write.en.eq(push),
+            read.en.eq(pop),
+            Value.cast(self.o.payload).eq(read.data),
+        ]
+        for name, end, moved in (("head", write, push), ("tail", read, pop)):
+            at = Signal(range(rows), name=name)
+            m.d.comb += end.addr.eq(at)
+            with m.If(moved):
+                m.d.sync += at.eq(Mux(at == rows - 1, 0, at + 1))
