@@ -1,7 +1,17 @@
 """The host's end of the link: frames, transports and the numbers of the protocol."""
 
 from .frames import Decoder, Frame, encode
-from .protocol import ErrorCode, Hello, Kind
+from .protocol import ErrorCode, Hello, Kind, WeightState
 from .transport import Transport, connect
 
-__all__ = ["Decoder", "ErrorCode", "Frame", "Hello", "Kind", "Transport", "connect", "encode"]
+__all__ = [
+    "Decoder",
+    "ErrorCode",
+    "Frame",
+    "Hello",
+    "Kind",
+    "Transport",
+    "WeightState",
+    "connect",
+    "encode",
+]

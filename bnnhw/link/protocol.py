@@ -7,6 +7,7 @@ from enum import IntEnum
 from crc import Configuration
 
 __all__ = [
+    "BLOCK_BYTES",
     "CHUNK_BITS",
     "CRC_BYTES",
     "CRC_CONFIGURATION",
@@ -17,9 +18,11 @@ __all__ = [
     "MAX_CREDITS",
     "STATUS_BYTES",
     "VERSION",
+    "WEIGHTS_BYTES",
     "ErrorCode",
     "Hello",
     "Kind",
+    "WeightState",
 ]
 
 VERSION = 1
@@ -32,10 +35,16 @@ MAX_CREDITS = 64
 CHUNK_BITS = 16
 """Weights are loaded in pieces of this width, that of a RAM of iCE40."""
 
+BLOCK_BYTES = 128
+"""Bytes of the upload in one WEIGHTS frame."""
+WEIGHTS_BYTES = 2 + BLOCK_BYTES
+"""Payload of a WEIGHTS frame: number of the block, and the block."""
+
 CRC_CONFIGURATION = Configuration(width=16, polynomial=0x1021, init_value=0xFFFF)
 """CRC-16/IBM-3740, or CCITT-FALSE: its register is 0 after a frame and its big-endian CRC."""
 
 _HELLO = struct.Struct("<4sBBHIHHI32sHBB")
+_WEIGHTS = struct.Struct("<HBxI")
 HELLO_BYTES = _HELLO.size
 
 
@@ -44,6 +53,7 @@ class Kind(IntEnum):
 
     HELLO = 0x01
     INFER = 0x02
+    WEIGHTS = 0x03
     ERROR = 0x80
     HELLO_REPLY = 0x81
     RESULT = 0x82
@@ -56,6 +66,7 @@ class ErrorCode(IntEnum):
     KIND = 2
     LENGTH = 3
     BUSY = 4
+    UNLOADED = 5
 
 
 ERROR_TEXT: dict[int, str] = {
@@ -63,7 +74,25 @@ ERROR_TEXT: dict[int, str] = {
     ErrorCode.KIND: "it does not know this type of frame",
     ErrorCode.LENGTH: "the frame has the wrong length",
     ErrorCode.BUSY: "all its request buffers are taken",
+    ErrorCode.UNLOADED: "its weights are not loaded",
 }
+
+
+@dataclass(frozen=True)
+class WeightState:
+    """What a board with writable weights says of them.
+
+    Parameters
+    ----------
+    next_block : int
+        Number of the block of an upload that it waits for: 0 if none has begun or the last one was
+        bad, the number of blocks once it has all.
+    crc : int or None
+        CRC-32 of the weights that it has; None while they are not loaded.
+    """
+
+    next_block: int = 0
+    crc: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +117,8 @@ class Hello:
         Bytes that the board's UART dropped, modulo 256.
     queued : int
         Requests that the board took and has not answered yet.
+    weights : WeightState or None
+        None where all weights are part of the build.
     """
 
     identity: bytes
@@ -100,6 +131,12 @@ class Hello:
     bad_frames: int = 0
     line_errors: int = 0
     queued: int = 0
+    weights: WeightState | None = None
+
+    @property
+    def status_bytes(self) -> int:
+        """Bytes at the end of the HELLO_REPLY that change while the board runs."""
+        return STATUS_BYTES + (_WEIGHTS.size if self.weights else 0)
 
     def pack(self) -> bytes:
         """Payload of the HELLO_REPLY frame.
@@ -112,7 +149,7 @@ class Hello:
         if len(self.identity) != 32:
             raise ValueError(f"identity must be 32 bytes long, not {len(self.identity)!r}")
         try:
-            return _HELLO.pack(
+            packed = _HELLO.pack(
                 MAGIC,
                 self.version,
                 self.credits,
@@ -126,10 +163,15 @@ class Hello:
                 self.line_errors,
                 self.queued,
             )
+            if self.weights is not None:
+                state = self.weights
+                loaded = state.crc is not None
+                packed += _WEIGHTS.pack(state.next_block, loaded, state.crc or 0)
         except struct.error as error:
             raise ValueError(
                 f"A field of {self!r} does not fit the HELLO_REPLY: {error}"
             ) from error
+        return packed
 
     @classmethod
     def unpack(cls, payload: bytes) -> "Hello":
@@ -140,13 +182,20 @@ class Hello:
         ValueError
             If it is not one.
         """
-        if len(payload) != HELLO_BYTES:
+        long = HELLO_BYTES + _WEIGHTS.size
+        if len(payload) not in (HELLO_BYTES, long):
             raise ValueError(
-                f"A HELLO_REPLY must be {HELLO_BYTES} bytes long, not {len(payload)!r}"
+                f"A HELLO_REPLY must be {HELLO_BYTES} or {long} bytes long, not {len(payload)!r}"
             )
         (magic, version, credits, answer, frame, classes, _, clock, identity, *status) = (
-            _HELLO.unpack(payload)
+            _HELLO.unpack(payload[:HELLO_BYTES])
         )
         if magic != MAGIC:
             raise ValueError(f"A HELLO_REPLY must start with {MAGIC!r}, not {magic!r}")
-        return cls(identity, frame, answer, classes, clock, credits, version, *status)
+        weights = None
+        if len(payload) == long:
+            next_block, loaded, crc = _WEIGHTS.unpack(payload[HELLO_BYTES:])
+            weights = WeightState(next_block, crc if loaded else None)
+        return cls(
+            identity, frame, answer, classes, clock, credits, version, *status, weights=weights
+        )

@@ -6,6 +6,7 @@ from .host import HostLink, default_credits
 from .reply import ReplySender
 from .request import RequestBuffer, RequestReceiver
 from .uart import UartReceiver, UartTransmitter
+from .weights import WeightLoader
 
 __all__ = [
     "CobsDecoder",
@@ -17,5 +18,6 @@ __all__ = [
     "ResultBytes",
     "UartReceiver",
     "UartTransmitter",
+    "WeightLoader",
     "default_credits",
 ]

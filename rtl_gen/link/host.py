@@ -4,13 +4,21 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bnnhw.link.protocol import CRC_BYTES, HEADER_BYTES, HELLO_BYTES, Hello
+from bnnhw.link.protocol import (
+    CHUNK_BITS,
+    CRC_BYTES,
+    HEADER_BYTES,
+    STATUS_BYTES,
+    Hello,
+    WeightState,
+)
 
 from ..streams import port
 from .cobs import CobsDecoder, CobsEncoder
 from .reply import ReplySender
 from .request import RequestBuffer, RequestReceiver
 from .uart import UartReceiver, UartTransmitter
+from .weights import WeightLoader
 
 __all__ = ["HostLink", "default_credits"]
 
@@ -43,6 +51,10 @@ class HostLink(wiring.Component):
         Frequency of `sync`, for the host.
     credits : int or None
         Number of request buffers, a power of two up to 64; None takes `default_credits`.
+    weight_blocks : int
+        Blocks of an upload of weights; 0 if there is nothing to load, and then nothing for it.
+    weight_crc : int or None
+        As in `WeightLoader`.
 
     Members
     -------
@@ -54,6 +66,8 @@ class HostLink(wiring.Component):
         Request payloads, `last` on the last byte.
     i : stream of `word(1, 8)`, in
         Answers of `answer_bytes` bytes, `last` on the last byte.
+    o_load : stream of `word(1, 16)`, out
+        Chunks for the stores, where there are some.
 
     Raises
     ------
@@ -62,28 +76,39 @@ class HostLink(wiring.Component):
     """
 
     def __init__(
-        self, *, divisor, frame_bytes, answer_bytes, classes, identity, clock_hz, credits=None
+        self,
+        *,
+        divisor,
+        frame_bytes,
+        answer_bytes,
+        classes,
+        identity,
+        clock_hz,
+        credits=None,
+        weight_blocks=0,
+        weight_crc=None,
     ):
         if not isinstance(answer_bytes, int) or answer_bytes < 1:
             raise ValueError(f"answer_bytes must be a positive integer, not {answer_bytes!r}")
         self._rx = UartReceiver(divisor=divisor)
         self._tx = UartTransmitter(divisor=divisor)
-        self._receiver = RequestReceiver(frame_bytes=frame_bytes)
+        writable = weight_blocks != 0
+        self._loader = WeightLoader(blocks=weight_blocks, crc=weight_crc) if writable else None
+        self._receiver = RequestReceiver(frame_bytes=frame_bytes, weights=writable)
         if credits is None:
             credits = default_credits(frame_bytes)
         self._buffer = RequestBuffer(frame_bytes=frame_bytes, credits=credits)
-        self._hello = Hello(identity, frame_bytes, answer_bytes, classes, clock_hz, credits)
-        self._sender = ReplySender(hello=self._hello)
-        longest = HEADER_BYTES + max(answer_bytes, HELLO_BYTES) + CRC_BYTES
-        self._encoder = CobsEncoder(max_bytes=longest)
-        super().__init__(
-            {
-                "rx": In(1),
-                "tx": Out(1),
-                "o": Out(port(1, 8)),
-                "i": In(port(1, 8)),
-            }
+        weights = WeightState(crc=weight_crc) if writable else None
+        self._hello = Hello(
+            identity, frame_bytes, answer_bytes, classes, clock_hz, credits, weights=weights
         )
+        self._sender = ReplySender(hello=self._hello)
+        longest = HEADER_BYTES + max(answer_bytes, len(self._hello.pack())) + CRC_BYTES
+        self._encoder = CobsEncoder(max_bytes=longest)
+        members = {"rx": In(1), "tx": Out(1), "o": Out(port(1, 8)), "i": In(port(1, 8))}
+        if writable:
+            members["o_load"] = Out(port(1, CHUNK_BITS))
+        super().__init__(members)
 
     @property
     def hello(self):
@@ -119,6 +144,28 @@ class HostLink(wiring.Component):
             uart_rx.rx.eq(self.rx),
             self.tx.eq(uart_tx.tx),
             receiver.refused.eq(buffer.refused),
-            sender.status.eq(Cat(bad_frames, line_errors, buffer.queued)),
+            sender.status[: 8 * STATUS_BYTES].eq(Cat(bad_frames, line_errors, buffer.queued)),
         ]
+        if self._loader is not None:
+            self._load(m, self._loader)
         return m
+
+    def _load(self, m: Module, loader: WeightLoader) -> None:
+        """Let the loader listen to payloads, and keep uploads and answers apart."""
+        m.submodules.loader = loader
+        receiver, buffer, sender = self._receiver, self._buffer, self._sender
+        answering = Signal()
+        with m.If(sender.i.valid & sender.i.ready & sender.i.payload.last):
+            m.d.sync += answering.eq(0)
+        with m.Elif(buffer.sequence.valid & buffer.sequence.ready):
+            m.d.sync += answering.eq(1)
+        m.d.comb += [
+            loader.i.payload.eq(receiver.o.payload),
+            loader.i.valid.eq(receiver.o.valid),
+            loader.good.eq(receiver.weights),
+            loader.busy.eq(answering | (buffer.queued != 0)),
+            receiver.busy.eq(loader.refused),
+            receiver.unloaded.eq(~loader.loaded),
+            sender.status[8 * STATUS_BYTES :].eq(loader.status),
+        ]
+        wiring.connect(m, loader.o, wiring.flipped(self.o_load))

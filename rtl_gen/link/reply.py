@@ -6,8 +6,9 @@ from amaranth import *
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
-from bnnhw.link.protocol import STATUS_BYTES, VERSION, Hello, Kind
+from bnnhw.link.protocol import VERSION, Hello, Kind
 
 from ..streams import port
 from .request import control
@@ -35,8 +36,8 @@ class ReplySender(wiring.Component):
         Sequence number of the request whose answer comes next.
     i : stream of `word(1, 8)`, in
         Answers, `last` on the last byte.
-    status : Signal(32), in
-        The last four bytes of the HELLO_REPLY, first byte in the low bits.
+    status : Signal(8 * hello.status_bytes), in
+        The last bytes of the HELLO_REPLY, first byte in the low bits.
     o : stream of `word(1, 8)`, out
         Frames before stuffing, `last` on the last byte.
 
@@ -56,7 +57,7 @@ class ReplySender(wiring.Component):
                 "control": In(stream.Signature(control())),
                 "sequence": In(stream.Signature(8)),
                 "i": In(port(1, 8)),
-                "status": In(8 * STATUS_BYTES),
+                "status": In(8 * hello.status_bytes),
                 "o": Out(port(1, 8)),
             }
         )
@@ -148,5 +149,9 @@ class ReplySender(wiring.Component):
         read = words.read_port()
         # One ahead, because the memory answers a cycle later.
         m.d.comb += read.addr.eq(index + said)
-        in_status = index >= len(self._packed) - STATUS_BYTES
-        return Mux(in_status, self.status.word_select(index[:2], 8), read.data)
+        count = self._hello.status_bytes
+        start = len(self._packed) - count
+        # Low bits of the index choose the byte, so that nothing is subtracted.
+        low = ceil_log2(count)
+        aligned = Cat(C(0, 8 * (start % (1 << low))), self.status)
+        return Mux(index >= start, aligned.word_select(index[:low], 8), read.data)

@@ -9,7 +9,14 @@ from amaranth.lib.crc.catalog import CRC16_IBM_3740
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from bnnhw.link.protocol import CRC_BYTES, MAX_CREDITS, VERSION, ErrorCode, Kind
+from bnnhw.link.protocol import (
+    CRC_BYTES,
+    MAX_CREDITS,
+    VERSION,
+    WEIGHTS_BYTES,
+    ErrorCode,
+    Kind,
+)
 
 from ..streams import port
 from .cobs import token
@@ -23,7 +30,7 @@ def control():
 
 
 class RequestReceiver(wiring.Component):
-    """Checks frames, has the control frames answered and passes INFER payloads on.
+    """Checks frames, has the control frames answered and passes payloads on.
 
     Payload bytes pass combinationally, one a cycle, before the CRC is known; the token with `end`
     that follows them says in `good` whether they are an INFER request of the right length and CRC,
@@ -34,6 +41,8 @@ class RequestReceiver(wiring.Component):
     ----------
     frame_bytes : int
         Length of an INFER payload.
+    weights : bool
+        Take WEIGHTS frames too; otherwise their type is unknown.
 
     Members
     -------
@@ -44,8 +53,12 @@ class RequestReceiver(wiring.Component):
         too long.
     refused : Signal(), in
         The receiver of `o` had no room for this payload.
+    unloaded, busy : Signal(), in
+        INFER is refused for want of weights; this WEIGHTS frame must wait.
+    weights : Signal(), out
+        With the token that has `end`: this was a WEIGHTS frame, and all is well.
     control : stream of `control()`, out
-        Replies to HELLO and to frames that are undamaged but wrong.
+        Replies to HELLO, to WEIGHTS and to frames that are undamaged but wrong.
     bad : Signal(), out
         A frame was dropped in this cycle.
 
@@ -55,15 +68,19 @@ class RequestReceiver(wiring.Component):
         If `frame_bytes` is not positive.
     """
 
-    def __init__(self, *, frame_bytes):
+    def __init__(self, *, frame_bytes, weights=False):
         if not isinstance(frame_bytes, int) or frame_bytes < 1:
             raise ValueError(f"frame_bytes must be a positive integer, not {frame_bytes!r}")
         self._frame_bytes = frame_bytes
+        self._weights = bool(weights)
         super().__init__(
             {
                 "i": In(stream.Signature(token())),
                 "o": Out(stream.Signature(token())),
                 "refused": In(1),
+                "unloaded": In(1),
+                "busy": In(1),
+                "weights": Out(1),
                 "control": Out(stream.Signature(control())),
                 "bad": Out(1),
             }
@@ -82,9 +99,10 @@ class RequestReceiver(wiring.Component):
         m.submodules.crc = ResetInserter(fresh)(crc)
         taken, byte = Signal(), Signal()
         header = Signal(2)
-        version_known, is_hello, is_infer = Signal(), Signal(), Signal()
+        version_known, is_hello, is_infer, is_weights = (Signal() for _ in range(4))
         sequence = Signal(8)
-        length = Signal(range(self.frame_bytes + CRC_BYTES + 2))
+        longest = max(self.frame_bytes, WEIGHTS_BYTES if self._weights else 0) + CRC_BYTES
+        length = Signal(range(longest + 2))
         word = self.i.payload
         m.d.comb += [
             taken.eq(self.i.valid & self.i.ready),
@@ -107,26 +125,31 @@ class RequestReceiver(wiring.Component):
                 with m.Case(1):
                     m.d.sync += is_hello.eq(word.data == Kind.HELLO)
                     m.d.sync += is_infer.eq(word.data == Kind.INFER)
+                    if self._weights:
+                        m.d.sync += is_weights.eq(word.data == Kind.WEIGHTS)
                 with m.Case(2):
                     m.d.sync += sequence.eq(word.data)
             with m.If(header != 3):
                 m.d.sync += header.eq(header + 1)
-            with m.Elif(length != self.frame_bytes + CRC_BYTES + 1):
+            with m.Elif(length != longest + 1):
                 m.d.sync += length.eq(length + 1)
 
         intact, wrong = Signal(), Signal(3)
         m.d.comb += [
             intact.eq(word.good & crc.match_detected & (length >= CRC_BYTES)),
             self.o.payload.good.eq(intact & is_infer & (wrong == 0)),
+            self.weights.eq(intact & is_weights & (wrong == 0)),
         ]
-        expected = Mux(is_infer, self.frame_bytes + CRC_BYTES, CRC_BYTES)
+        payload = Mux(is_infer, self.frame_bytes, Mux(is_weights, WEIGHTS_BYTES, 0))
         with m.If(~version_known):
             m.d.comb += wrong.eq(ErrorCode.VERSION)
-        with m.Elif(~is_hello & ~is_infer):
+        with m.Elif(~is_hello & ~is_infer & ~is_weights):
             m.d.comb += wrong.eq(ErrorCode.KIND)
-        with m.Elif(length != expected):
+        with m.Elif(length != payload + CRC_BYTES):
             m.d.comb += wrong.eq(ErrorCode.LENGTH)
-        with m.Elif(is_infer & self.refused):
+        with m.Elif(is_infer & self.unloaded):
+            m.d.comb += wrong.eq(ErrorCode.UNLOADED)
+        with m.Elif((is_infer & self.refused) | (is_weights & self.busy)):
             m.d.comb += wrong.eq(ErrorCode.BUSY)
 
         with m.If(self.control.ready):

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 from cobs import cobs
@@ -6,7 +7,7 @@ from crc import Calculator, Crc16
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnnhw.link import Decoder, Frame, Hello, encode
+from bnnhw.link import Decoder, Frame, Hello, WeightState, encode
 from bnnhw.link.protocol import CRC_CONFIGURATION, HELLO_BYTES
 
 FRAMES = st.builds(
@@ -105,11 +106,22 @@ def test_hello_layout():
     assert Hello.unpack(packed) == hello
 
 
+def test_hello_of_a_board_with_writable_weights():
+    hello = Hello(bytes(32), 1, 1, 1, 1, 1, weights=WeightState(0x0102, 0x03040506))
+    packed = hello.pack()
+    assert packed[HELLO_BYTES:].hex(" ") == "02 01 01 00 06 05 04 03"
+    assert hello.status_bytes == 12
+    assert Hello.unpack(packed) == hello
+    unloaded = replace(hello, weights=WeightState(7))
+    assert unloaded.pack()[HELLO_BYTES:].hex(" ") == "07 00 00 00 00 00 00 00"
+    assert Hello.unpack(unloaded.pack()) == unloaded
+
+
 def test_hello_wrong():
     packed = Hello(bytes(32), 1, 1, 1, 1, 1).pack()
     with pytest.raises(ValueError, match=r"^A HELLO_REPLY must start with b'BNNH', not b'XNNH'$"):
         Hello.unpack(b"X" + packed[1:])
-    with pytest.raises(ValueError, match=r"^A HELLO_REPLY must be 56 bytes long, not 55$"):
+    with pytest.raises(ValueError, match=r"^A HELLO_REPLY must be 56 or 64 bytes long, not 55$"):
         Hello.unpack(packed[1:])
 
 

@@ -1,9 +1,10 @@
 import random
+from dataclasses import replace
 
 import pytest
 from cobs import cobs
 
-from bnnhw.link import Frame, Hello, Kind, encode
+from bnnhw.link import Frame, Hello, Kind, WeightState, encode
 from rtl_gen.link import ReplySender, ResultBytes
 from sim.bench import exercise, run
 from sim.streams import STALLS, frame
@@ -17,8 +18,8 @@ def raw(kind, sequence, payload):
     return list(cobs.decode(encode(Frame(kind, sequence, payload))[:-1]))
 
 
-def sender(status=STATUS):
-    dut = ReplySender(hello=HELLO)
+def sender(status=STATUS, hello=HELLO):
+    dut = ReplySender(hello=hello)
 
     async def hold(ctx):
         ctx.set(dut.status, status)
@@ -54,7 +55,23 @@ def test_hello_and_errors(stalls):
 
 
 def test_hello_carries_the_status():
-    dut, hold = sender()
+    got = status_of(*sender())
+    hello = Hello.unpack(bytes(got[3:-2]))
+    assert (hello.bad_frames, hello.line_errors, hello.queued) == (0x0201, 3, 4)
+    assert got == raw(Kind.HELLO_REPLY, 0, hello.pack())
+
+
+def test_hello_carries_the_state_of_the_weights():
+    status = STATUS | int.from_bytes(bytes([6, 5, 1, 0, 10, 9, 8, 7]), "little") << 32
+    got = status_of(*sender(status, replace(HELLO, weights=WeightState())))
+    hello = Hello.unpack(bytes(got[3:-2]))
+    assert (hello.bad_frames, hello.line_errors, hello.queued) == (0x0201, 3, 4)
+    assert hello.weights == WeightState(0x0506, 0x0708090A)
+    assert got == raw(Kind.HELLO_REPLY, 0, hello.pack())
+
+
+def status_of(dut, hold):
+    """Give the bytes of a HELLO_REPLY while the status is held."""
     got = []
 
     async def bench(ctx):
@@ -72,9 +89,7 @@ def test_hello_carries_the_status():
                 got.append(byte)
 
     run(dut, bench, deadline=200)
-    hello = Hello.unpack(bytes(got[3:-2]))
-    assert (hello.bad_frames, hello.line_errors, hello.queued) == (0x0201, 3, 4)
-    assert got == raw(Kind.HELLO_REPLY, 0, hello.pack())
+    return got
 
 
 def test_control_goes_first_and_resets_cleanly():

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnhw.link import ErrorCode, Frame, Kind, encode
+from bnnhw.link.protocol import WEIGHTS_BYTES
 from rtl_gen.link import RequestBuffer, RequestReceiver
 from sim.bench import exercise, run
 from sim.streams import STALLS, frame
@@ -63,6 +64,54 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_receiver_judges(name):
     check([CASES["hello"], CASES[name], CASES["infer"]], linger=20)
+
+
+WEIGHTS = body(Kind.WEIGHTS, 11, bytes(WEIGHTS_BYTES))
+
+
+def judged(dut, raw, **inputs):
+    """Send one frame and give the verdicts of its last token, and the code of its reply."""
+    verdicts = []
+
+    async def bench(ctx):
+        for name, value in inputs.items():
+            ctx.set(getattr(dut, name), value)
+        ctx.set(dut.o.ready, 1)
+        ctx.set(dut.i.valid, 1)
+        for word in tokens(raw):
+            ctx.set(dut.i.payload, word)
+            *_, infer, weights = await ctx.tick().sample(dut.o.payload.good, dut.weights)
+            assert word["end"] or not infer + weights
+        ctx.set(dut.i.valid, 0)
+        verdicts.extend([infer, weights])
+        verdicts.append(ctx.get(dut.control.payload.code) if ctx.get(dut.control.valid) else None)
+
+    run(dut, bench, deadline=2000)
+    return verdicts
+
+
+@pytest.mark.parametrize(
+    ("raw", "inputs", "expected"),
+    [
+        (WEIGHTS, {}, [0, 1, 0]),
+        (WEIGHTS, {"unloaded": 1, "refused": 1}, [0, 1, 0]),
+        (WEIGHTS, {"busy": 1}, [0, 0, ErrorCode.BUSY]),
+        (WEIGHTS[:-1] + bytes([WEIGHTS[-1] ^ 1]), {}, [0, 0, None]),
+        (body(Kind.WEIGHTS, 11, bytes(WEIGHTS_BYTES - 1)), {}, [0, 0, ErrorCode.LENGTH]),
+        (body(Kind.WEIGHTS, 11, PAYLOAD), {}, [0, 0, ErrorCode.LENGTH]),
+        (GOOD, {"busy": 1}, [1, 0, None]),
+        (GOOD, {"unloaded": 1}, [0, 0, ErrorCode.UNLOADED]),
+        (body(Kind.INFER, 8), {"unloaded": 1}, [0, 0, ErrorCode.LENGTH]),
+        (HELLO, {"unloaded": 1, "busy": 1}, [0, 0, 0]),
+    ],
+)
+def test_receiver_of_writable_weights_judges(raw, inputs, expected):
+    assert judged(RequestReceiver(frame_bytes=SIZE, weights=True), raw, **inputs) == expected
+
+
+def test_receiver_without_writable_weights_does_not_know_them():
+    dut = RequestReceiver(frame_bytes=SIZE)
+    assert judged(dut, WEIGHTS) == [0, 0, ErrorCode.KIND]
 
 
 @pytest.mark.parametrize("length", range(1, 5))
