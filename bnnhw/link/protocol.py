@@ -190,6 +190,7 @@ class Hello:
         (magic, version, credits, answer, frame, classes, _, clock, identity, *status) = (
             _HELLO.unpack(payload[:HELLO_BYTES])
         )
+        bad_frames, line_errors, queued = status
         if magic != MAGIC:
             raise ValueError(f"A HELLO_REPLY must start with {MAGIC!r}, not {magic!r}")
         weights = None
@@ -197,5 +198,6 @@ class Hello:
             next_block, loaded, crc = _WEIGHTS.unpack(payload[HELLO_BYTES:])
             weights = WeightState(next_block, crc if loaded else None)
         return cls(
-            identity, frame, answer, classes, clock, credits, version, *status, weights=weights
-        )
+            identity, frame, answer, classes, clock, credits, version,
+            bad_frames, line_errors, queued, weights,
+        )  # fmt: skip
