@@ -87,7 +87,7 @@ def test_most_channels_move(record: Read, name: str) -> None:
     assert np.concatenate(moving).mean() > 0.75
 
 
-def changed(graph: Graph, node: Node) -> Graph:
+def changed(graph: Graph, node: Any) -> Graph:
     """Change one number of a node, or one threshold of each channel by one step."""
     if isinstance(node, Threshold):
         step = graph.edges[node.inputs[0]].grid.step
@@ -95,7 +95,7 @@ def changed(graph: Graph, node: Node) -> Graph:
     elif isinstance(node, Affine):
         other = replace(node, offset=node.offset + (1 << node.shift))
     else:
-        weight = node.weight.copy()  # type: ignore[attr-defined]
+        weight = node.weight.copy()
         weight.flat[-1] = (
             not weight.flat[-1] if isinstance(node, Conv) else weight.flat[-1] // 2 + 9
         )
