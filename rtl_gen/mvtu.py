@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .array import PEArray
 from .naming import label
 from .replay import ReplayBuffer
-from .rom import RomStream
 from .streams import port
 from .threshold import OffsetUnit, ThresholdUnit
+from .vectors import check_folding, check_words, lead_in, lead_out, stream_words
 
 __all__ = ["Mvtu"]
 
@@ -91,15 +91,10 @@ class Mvtu(wiring.Component):
         vectors: int = 1,
         groups: int = 1,
     ) -> None:
-        sizes = {"rows": rows, "columns": columns, "vectors": vectors, "groups": groups}
-        for name, value in sizes.items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"MVTU {name} must be a positive integer, not {value!r}")
-        if vectors % groups:
-            raise ValueError(f"MVTU vectors must be a multiple of {groups} groups, not {vectors}")
-        for name, value, limit in (("PE", pe, rows), ("SIMD", simd, columns)):
-            if not isinstance(value, int) or not 1 <= value <= limit:
-                raise ValueError(f"MVTU {name} must be an integer from 1 to {limit}, not {value!r}")
+        check_folding(
+            "MVTU",
+            rows=rows, columns=columns, pe=pe, simd=simd, vectors=vectors, groups=groups,
+        )  # fmt: skip
         self._rows, self._columns = rows, columns
         self._pe, self._simd = pe, simd
         self._bits, self._masked = bits, masked
@@ -121,13 +116,9 @@ class Mvtu(wiring.Component):
 
     def _check_words(self) -> None:
         results = self._groups * self.neuron_folds
-        for name, words, count in (
-            ("weight", self._weights, self._groups * self.cycles),
-            ("threshold", self._thresholds, results),
-            ("offset", self._offsets, results),
-        ):
-            if words is not None and len(words) != count:
-                raise ValueError(f"MVTU must have {count} {name} words, not {len(words)}")
+        check_words("MVTU", "weight", self._weights, self._groups * self.cycles)
+        check_words("MVTU", "threshold", self._thresholds, results)
+        check_words("MVTU", "offset", self._offsets, results)
         if self._thresholds is not None and self._offsets is not None:
             raise ValueError("MVTU must have thresholds or offsets, not both")
 
@@ -171,8 +162,16 @@ class Mvtu(wiring.Component):
             count_bits=self.count_bits,
         )
         label(array, "array")
-        self._feed(m, "weights", self._weights, array.i_weight, self._weight_style)
-        self._vectors_in(m, array)
+        stream_words(m, "weights", self._weights, array.i_weight, self._weight_style)
+        lead_in(
+            m,
+            self.i,
+            array.i_activation,
+            words=self.synapse_folds,
+            repeats=self.neuron_folds,
+            bits=self._bits,
+            masked=self._masked,
+        )
         result: Any = array
         if self._thresholds is not None:
             m.submodules.threshold = result = ThresholdUnit(
@@ -182,62 +181,14 @@ class Mvtu(wiring.Component):
                 levels=self._levels,
             )
             label(result, "threshold")
-            self._feed(m, "levels", self._thresholds, result.i_threshold)
+            stream_words(m, "levels", self._thresholds, result.i_threshold)
         elif self._offsets is not None:
             m.submodules.offset = result = OffsetUnit(
                 lanes=self._pe, bits=self.count_bits, bits_out=self._bits_out
             )
             label(result, "offset")
-            self._feed(m, "constants", self._offsets, result.i_offset)
+            stream_words(m, "constants", self._offsets, result.i_offset)
         if result is not array:
             wiring.connect(m, array.o, result.i)
-        self._vectors_out(m, result.o)
+        lead_out(m, result.o, self.o, vectors=self._vectors)
         return m
-
-    @staticmethod
-    def _feed(m: Module, name: str, words: Sequence[int], sink: Any, style: str = "auto") -> None:
-        """Stream the words of a ROM into `sink`."""
-        width = len(sink.payload.as_value())
-        m.submodules[name] = rom = RomStream(words=words, width=width, style=style)
-        label(rom, name)
-        m.d.comb += [
-            sink.payload.eq(rom.o.payload),
-            sink.valid.eq(rom.o.valid),
-            rom.o.ready.eq(sink.ready),
-        ]
-
-    def _vectors_in(self, m: Module, array: PEArray) -> None:
-        """Lead the input to the array, through the replay buffer where it is read repeatedly."""
-        if self.neuron_folds > 1:
-            m.submodules.replay = replay = ReplayBuffer(
-                words=self.synapse_folds,
-                lanes=self._simd,
-                repeats=self.neuron_folds,
-                bits=self._bits,
-                masked=self._masked,
-            )
-            label(replay, "replay")
-            wiring.connect(m, wiring.flipped(self.i), replay.i)
-            wiring.connect(m, replay.o, array.i_activation)
-            return
-        word = Signal(range(self.synapse_folds))
-        ends = word == self.synapse_folds - 1
-        m.d.comb += [
-            array.i_activation.valid.eq(self.i.valid),
-            array.i_activation.payload.eq(self.i.payload),
-            array.i_activation.payload.last.eq(ends),
-            self.i.ready.eq(array.i_activation.ready),
-        ]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += word.eq(Mux(ends, 0, word + 1))
-
-    def _vectors_out(self, m: Module, result: Any) -> None:
-        """Lead results to the output; `last` of a vector becomes that of the frame."""
-        wiring.connect(m, result, wiring.flipped(self.o))
-        if self._vectors == 1:
-            return
-        vector = Signal(range(self._vectors))
-        ends = vector == self._vectors - 1
-        m.d.comb += self.o.payload.last.eq(result.payload.last & ends)
-        with m.If(result.valid & result.ready & result.payload.last):
-            m.d.sync += vector.eq(Mux(ends, 0, vector + 1))
