@@ -86,6 +86,9 @@ class Queue(wiring.Component):
     - depth 2: a `Skid`; no combinational path runs through it, nor through deeper ones;
     - deeper: a store of ``depth - 1`` words in front of a register with the word on offer.
 
+    A full queue of depth 2 or more takes no word, even while one leaves. So one that holds words
+    back for n clocks at full rate has depth ``n + 1``; depth 1 alone does for n = 1.
+
     With `style` ``"auto"`` the store lies where it takes the smaller part of a device, and no
     caller chooses. What is around a store is the same for all, so the store alone decides, by the
     costs that Yosys gives to the memories of a family:
