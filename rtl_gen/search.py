@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .naming import label
-from .rom import RomStream
+from .rom import STYLES, RomStream
 from .streams import port
 
 __all__ = ["SearchThreshold", "stage_tables"]
@@ -75,6 +75,8 @@ class SearchThreshold(wiring.Component):
         Thresholds of a lane: 1, 3, 7, 15, …
     thresholds : sequence of int
         A word for each fold: `levels` thresholds for each lane, those of lane 0 lowest.
+    style : str
+        Of all memories, as in `RomStream`.
 
     Members
     -------
@@ -85,8 +87,8 @@ class SearchThreshold(wiring.Component):
     Raises
     ------
     ValueError
-        If a parameter is below 1, `levels` is not a power of two less 1, or there is no word of
-        thresholds or one that does not fit.
+        If a parameter is below 1, `levels` is not a power of two less 1, there is no word of
+        thresholds or one that does not fit, or the style is unknown.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class SearchThreshold(wiring.Component):
         threshold_bits: int,
         levels: int,
         thresholds: Sequence[int],
+        style: str = "auto",
     ) -> None:
         given = {"lanes": lanes, "bits": bits, "threshold_bits": threshold_bits, "levels": levels}
         for name, value in given.items():
@@ -110,6 +113,9 @@ class SearchThreshold(wiring.Component):
         for word in thresholds:
             if not isinstance(word, int) or not 0 <= word < 1 << width:
                 raise ValueError(f"Search thresholds must fit {width} bits, not {word!r}")
+        if style not in STYLES:
+            raise ValueError(f"Search style must be one of {', '.join(STYLES)}, not {style!r}")
+        self._style = style
         self._lanes = lanes
         self._bits = bits
         self._threshold_bits = threshold_bits
@@ -143,6 +149,11 @@ class SearchThreshold(wiring.Component):
         return len(self._thresholds)
 
     @property
+    def style(self) -> str:
+        """Where the thresholds lie."""
+        return self._style
+
+    @property
     def latency(self) -> int:
         """Clock edges from a word in to its result: the bits of the result."""
         return self._levels.bit_length()
@@ -162,6 +173,7 @@ class SearchThreshold(wiring.Component):
         m.submodules.first = first = RomStream(
             words=[self._joined(column) for column in zip(*tables[0], strict=True)],
             width=self._lanes * self._threshold_bits,
+            style=self._style,
         )
         label(first, "first")
         step = ~self.o.valid | self.o.ready
@@ -233,10 +245,11 @@ class SearchThreshold(wiring.Component):
         step: Value,
     ) -> list[Value]:
         """Look up the thresholds of a stage: the memory's output register is the stage's own."""
+        attrs = {"lut": {"rom_style": "logic"}, "block": {"rom_style": "block"}, "auto": {}}
         found: list[Value] = []
         for lane, (table, code) in enumerate(zip(tables, codes, strict=True)):
             memory: Memory[Any, Any] = Memory(
-                shape=self._threshold_bits, depth=len(table), init=table
+                shape=self._threshold_bits, depth=len(table), init=table, attrs=attrs[self._style]
             )
             m.submodules[f"table_{stage}_{lane}"] = memory
             read = memory.read_port()

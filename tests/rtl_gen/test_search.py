@@ -2,10 +2,12 @@
 """Thresholds by binary search: the same numbers as by comparison with all, whatever stalls."""
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Module
 
 from bnnhw.bits import pack_word
@@ -143,6 +145,7 @@ GOOD: dict[str, Any] = {
         ({"levels": 4}, "Search levels must be a power of two less 1, not 4"),
         ({"thresholds": []}, "Search thresholds must be at least one word, not none"),
         ({"thresholds": [0, 1 << 24]}, "Search thresholds must fit 24 bits, not 16777216"),
+        ({"style": "ram"}, "Search style must be one of auto, lut, block, not 'ram'"),
     ],
 )
 def test_parameter_wrong(some: dict[str, Any], message: str) -> None:
@@ -153,4 +156,13 @@ def test_parameter_wrong(some: dict[str, Any], message: str) -> None:
 def test_parameters_are_properties() -> None:
     dut = SearchThreshold(**GOOD)
     assert (dut.lanes, dut.bits, dut.threshold_bits, dut.levels) == (2, 3, 4, 3)
-    assert (dut.folds, dut.latency) == (2, 2)
+    assert (dut.folds, dut.latency, dut.style) == (2, 2, "auto")
+
+
+@pytest.mark.parametrize(
+    ("style", "mark"), [("auto", None), ("lut", '"logic"'), ("block", '"block"')]
+)
+def test_style_reaches_every_memory(style: str, mark: str | None) -> None:
+    """One attribute for the first stage's memory and one for each lane of the second."""
+    text = rtlil.convert(SearchThreshold(**GOOD, style=style), name="unit")
+    assert re.findall(r"attribute \\rom_style (.*)", text) == ([mark] * 3 if mark else [])
