@@ -43,6 +43,7 @@ NETWORKS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "multi_base": ("multi_base", 16, {"seed": 5}),
     "ternary": ("ternary", 16, {"seed": 6}),
     "dorefa": ("dorefa", 16, {"bits": 4, "seed": 2}),
+    "dorefa_2bit": ("dorefa", 16, {"bits": 2, "seed": 5}),
 }
 
 

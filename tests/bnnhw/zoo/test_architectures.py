@@ -1,5 +1,6 @@
 """Shapes, sizes and carriers of the architectures, at several widths; what is refused."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from bnnhw.graph import (
     Shuffle,
     SumPool,
     Threshold,
+    load_graph,
+    save_graph,
 )
 
 JOINED = [
@@ -38,25 +41,27 @@ def of(graph: Graph, kind: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("build", "options", "weights", "changes"),
-    # Millions of weights, and channels (before → after) between stages, as published.
+    ("build", "weights", "products", "changes"),
+    # As published for a width or growth of 64 and images of 32 × 32: millions of binary weights and
+    # of their products, and channels (before → after) between stages.
     [
-        (zoo.resnet_e18, {"width": 32}, 10.99, [(64, 128), (128, 256), (256, 512)]),
-        (zoo.bireal18, {"width": 32}, 10.99, [(64, 128), (128, 256), (256, 512)]),
-        (zoo.binary_densenet28, {"growth": 32}, 4.20, [(448, 160), (544, 192), (576, 256)]),
-        (zoo.meliusnet22, {"growth": 32}, 6.12, [(320, 160), (480, 224), (480, 256)]),
+        (zoo.resnet_e18, 10.99, 547.4, [(64, 128), (128, 256), (256, 512)]),
+        (zoo.bireal18, 10.99, 547.4, [(64, 128), (128, 256), (256, 512)]),
+        (zoo.binary_densenet28, 4.20, 1171.4, [(448, 160), (544, 192), (576, 256)]),
+        (zoo.meliusnet22, 6.12, 1509.9, [(320, 160), (480, 224), (480, 256)]),
     ],
 )
-def test_twice_the_half_width_is_that_of_the_papers(
-    build: Any, options: dict[str, int], weights: float, changes: list[tuple[int, int]]
+def test_four_times_the_width_is_that_of_the_papers(
+    build: Any, weights: float, products: float, changes: list[tuple[int, int]]
 ) -> None:
-    graph = build(**options, size=8)
-    total = 4 * sum(node.weight.size for node in of(graph, Conv))
-    assert total / 1e6 == pytest.approx(weights, 1e-3)
+    graph = build()
+    convs = of(graph, Conv)
+    assert 16 * sum(node.weight.size for node in convs) / 1e6 == pytest.approx(weights, 1e-3)
+    work = sum(node.columns * graph.edges[node.name].size for node in convs)
+    assert 16 * work / 1e6 == pytest.approx(products, 1e-4)
     _, *thin = of(graph, IntConv)
-    assert [(2 * node.channels, 2 * node.rows) for node in thin] == changes
-    final = {zoo.binary_densenet28: 576}.get(build, 512)
-    assert 2 * graph.edges["flat"].size == final
+    assert [(4 * node.channels, 4 * node.rows) for node in thin] == changes
+    assert 4 * graph.edges["flat"].size == (576 if build is zoo.binary_densenet28 else 512)
 
 
 @pytest.mark.parametrize(("build", "options"), JOINED)
@@ -113,6 +118,13 @@ def test_small_networks_have_their_operators() -> None:
     assert of(zoo.ternary(), MaxPool)[0].padding == (1, 1, 1, 1)
     assert {node.grid for node in of(zoo.dorefa(), Threshold)} == {Grid(0, 1, 16)}
     assert {node.grid for node in of(zoo.dorefa(bits=2), Threshold)} == {Grid(0, 1, 4)}
+
+
+def test_graphs_survive_the_disk(tmp_path: Path) -> None:
+    graph = zoo.meliusnet22(growth=2, blocks=(1, 1), size=8, groups=2, shuffle=2)
+    save_graph(graph, tmp_path / "net.json")
+    again = load_graph(tmp_path / "net.json")
+    assert (again.digest, dict(again.meta)) == (graph.digest, dict(graph.meta))
 
 
 @pytest.mark.parametrize("pad_value", [-1, 0, 1])

@@ -19,6 +19,7 @@ DIGESTS = {
     "bireal18": "d5ff5aaa5fb0144e986946b1301aef65",
     "bireal18_zeros": "6ffd953aa68f8ff7b9d4cc692de5113d",
     "dorefa": "74bc6394761b4f67b0b988f9d78ad598",
+    "dorefa_2bit": "2f18234a56bd9397b7168dfe62a9ae0b",
     "meliusnet22": "0a062638b3468cc184b95101a5f4bbf6",
     "meliusnet_a_small": "61c9956b2828c75284866415a63e5776",
     "multi_base": "b4c37ab084906b24daf2852dbea0c577",
@@ -26,7 +27,7 @@ DIGESTS = {
     "resnet_e18_e2": "31849d84aa7d566ca1000cc3e4e5f6be",
     "ternary": "b5844156bfad034ccc3acb2ae0c97357",
 }  # fmt: skip
-SMALL = ["bireal18_zeros", "dorefa", "meliusnet_a_small", "multi_base", "ternary"]
+SMALL = ["bireal18_zeros", "dorefa", "dorefa_2bit", "meliusnet_a_small", "multi_base", "ternary"]
 
 Read = Callable[[str], Any]
 
