@@ -1,127 +1,18 @@
 """The accelerator: the blocks of a `Plan`, joined."""
 
-from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bnnhw.plan import (
-    ArgmaxPlan,
-    Block,
-    ConverterPlan,
-    GuardPlan,
-    MvtuPlan,
-    Plan,
-    PoolPlan,
-    ThresholdPlan,
-    WindowPlan,
-)
+from bnnhw.plan import ForkPlan, Plan
 
-from .activation import Activation
-from .argmax import Argmax
-from .frame import FrameGuard
-from .mvtu import Mvtu
+from .blocks import component_of
 from .naming import label
-from .pool import MaxPool, SumPool
 from .streams import port, result
-from .width import WidthConverter
-from .window import SlidingWindow
 
 __all__ = ["Accelerator"]
-
-
-def _guard(block: GuardPlan) -> wiring.Component:
-    return FrameGuard(elements=block.elements_in, bits=block.bits_in, lanes=block.lanes_in)
-
-
-def _converter(block: ConverterPlan) -> wiring.Component:
-    return WidthConverter(
-        elements=block.elements_in,
-        bits=block.bits_in,
-        lanes_in=block.lanes_in,
-        lanes_out=block.lanes_out,
-    )
-
-
-def _mvtu(block: MvtuPlan) -> wiring.Component:
-    return Mvtu(
-        rows=block.rows,
-        columns=block.columns,
-        pe=block.pe,
-        simd=block.simd,
-        weights=block.weights,
-        thresholds=block.thresholds,
-        offsets=block.offsets,
-        weight_style=block.weight_style,
-        bits=block.bits_in,
-        masked=block.masked,
-        levels=block.levels,
-        bits_out=block.bits_out,
-        vectors=block.vectors,
-    )
-
-
-def _window(block: WindowPlan) -> wiring.Component:
-    return SlidingWindow(
-        channels=block.channels,
-        bits=block.bits_in,
-        lanes=block.lanes_in,
-        height=block.height,
-        width=block.width,
-        kernel=block.kernel,
-        stride=block.stride,
-        dilation=block.dilation,
-        padding=block.padding,
-        pad=block.pad,
-    )
-
-
-def _pool(block: PoolPlan) -> wiring.Component:
-    given: dict[str, Any] = {
-        "channels": block.channels,
-        "bits": block.bits_in,
-        "lanes": block.lanes_in,
-        "height": block.height,
-        "width": block.width,
-        "kernel": block.kernel,
-        "stride": block.stride,
-        "padding": block.padding,
-    }
-    return MaxPool(**given) if block.operation == "max" else SumPool(**given, levels=block.levels)
-
-
-def _threshold(block: ThresholdPlan) -> wiring.Component:
-    return Activation(
-        lanes=block.lanes_in,
-        bits=block.bits_in,
-        levels=block.levels,
-        thresholds=block.thresholds,
-        flips=block.flips,
-    )
-
-
-def _argmax(block: ArgmaxPlan) -> wiring.Component:
-    return Argmax(
-        classes=block.elements_in,
-        bits=block.bits_in,
-        offsets=block.offsets,
-        multipliers=block.multipliers,
-        shift=block.shift,
-    )
-
-
-_COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
-    # The one table that maps what is planned to what is built.
-    GuardPlan: _guard,
-    ConverterPlan: _converter,
-    MvtuPlan: _mvtu,
-    WindowPlan: _window,
-    PoolPlan: _pool,
-    ThresholdPlan: _threshold,
-    ArgmaxPlan: _argmax,
-}
 
 
 def _expose(m: Module, name: str, edge: Any) -> None:
@@ -175,15 +66,22 @@ class Accelerator(wiring.Component):
         return self._plan
 
     def elaborate(self, platform: object) -> Module:
-        """Build the plan's blocks and join them in a row."""
+        """Build the plan's blocks and join each with the ones that it reads."""
         m = Module()
-        source = wiring.flipped(self.i)
+        # What is still to be had of each block: one output, or those of a fork in order.
+        outputs: dict[str, list[Any]] = {}
         for block in self._plan.blocks:
-            unit = _COMPONENTS[type(block)](block)
+            unit = component_of(block)
             m.submodules[block.name] = unit
             label(unit, block.name)
-            wiring.connect(m, source, unit.i)
-            source = unit.o
-            _expose(m, block.name, unit.o)
-        wiring.connect(m, source, wiring.flipped(self.o))
+            if not block.sources:
+                wiring.connect(m, wiring.flipped(self.i), unit.i)
+            for number, source in enumerate(block.sources):
+                inlet = unit.i if len(block.sources) == 1 else getattr(unit, f"i{number}")
+                wiring.connect(m, outputs[source].pop(0), inlet)
+            forked = isinstance(block, ForkPlan)
+            outputs[block.name] = [unit.o[k] for k in range(block.copies)] if forked else [unit.o]
+            if block.recorded:
+                _expose(m, block.name, unit.o)
+        wiring.connect(m, outputs[self._plan.blocks[-1].name].pop(), wiring.flipped(self.o))
         return m

@@ -34,7 +34,7 @@ def folding_toml(plan: Plan) -> str:
     lines = [f"# Folding of {plan.graph.name}: {plan.cycles} clocks an image."]
     if plan.folding.input_lanes:
         lines.append(f"input_lanes = {plan.folding.input_lanes}")
-    for unit in plan.mvtus:
+    for unit in plan.units:
         lines += ["", f"[layer.{unit.layer}]", f"pe = {unit.pe}", f"simd = {unit.simd}"]
         lines.append(f'weights = "{unit.weight_style}"')
     return "\n".join(lines) + "\n"

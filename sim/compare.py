@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bnnhw.errors import UsageError
 from bnnhw.graph import Affine, Argmax, Conv, Dense, Flatten, Graph, Input
-from bnnhw.plan import ArgmaxPlan, Block, MvtuPlan, Plan, WindowPlan
+from bnnhw.plan import ArgmaxPlan, Block, Plan, UnitPlan, WindowPlan
 
 from .compiled import Recording, word_bits
 
@@ -121,7 +121,8 @@ def decode(
     lanes = block.lanes_out * block.bits_out
     codes = _numbers(bits[:, :lanes].reshape(len(words), block.lanes_out, block.bits_out))
     codes = codes.reshape(frames, count * block.lanes_out)
-    if not (isinstance(block, MvtuPlan) and block.thresholds is None):
+    counts = isinstance(block, UnitPlan) and getattr(block, "thresholds", None) is None
+    if not counts:
         spare = codes[:, block.elements_out :]
         tally.check(f"{block.name}.padding", np.zeros_like(spare), spare)
     return codes[:, : block.elements_out], None
@@ -157,7 +158,7 @@ def compare(
     frames = len(recording.ends)
     values: dict[str, _Ints] = {}
     classes = np.zeros(frames, np.int64)
-    for block in plan.blocks:
+    for block in plan.recorded:
         codes, index = decode(block, recording.words[block.name], frames, tally)
         grid = plan.graph.edges[block.edge].grid
         if isinstance(block, WindowPlan):

@@ -55,7 +55,7 @@ def _edges_header(plan: Plan) -> str:
     """Write the part of the program that knows the accelerator's names."""
     first = plan.blocks[0]
     cases = []
-    for index, block in enumerate(plan.blocks):
+    for index, block in enumerate(plan.recorded):
         path = f"top->rootp->{_mangled(plan.name)}__DOT__core__DOT__{_mangled(block.name)}"
         cases.append(
             f"case {index}: valid = {path}_valid; ready = {path}_ready; "
@@ -66,8 +66,8 @@ def _edges_header(plan: Plan) -> str:
 #include "Vtop.h"
 #include "Vtop___024root.h"
 #include "verilated.h"
-constexpr size_t EDGES = {len(plan.blocks)};
-constexpr uint64_t WORDS[EDGES] = {{{", ".join(str(block.words_out) for block in plan.blocks)}}};
+constexpr size_t EDGES = {len(plan.recorded)};
+constexpr uint64_t WORDS[EDGES] = {{{", ".join(str(block.words_out) for block in plan.recorded)}}};
 constexpr size_t INPUT_WORDS = {-(-width // 64)};
 using Words = std::vector<uint64_t>;
 template <class T> void put(Words& to, const T& from, size_t) {{ to.assign(1, from); }}
@@ -106,7 +106,7 @@ struct Model {{
 
 def _public(plan: Plan) -> str:
     lines = []
-    for block in plan.blocks:
+    for block in plan.recorded:
         lines += [
             f'public_flat_rd -module "{plan.name}_core" -var "{block.name}_{what}"'
             for what in ("valid", "ready", "word")
@@ -210,7 +210,7 @@ class CompiledAccelerator:
 
     def _parse(self, answer: np.ndarray, frames: int) -> Recording:
         at, words = 0, {}
-        for block in self.plan.blocks:
+        for block in self.plan.recorded:
             width = -(-word_bits(block) // 64)
             count = int(answer[at])
             words[block.name] = answer[at + 1 : at + 1 + count].reshape(-1, width)

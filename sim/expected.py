@@ -16,7 +16,7 @@ def _edges(plan: Plan, images: Any, path: str) -> dict[str, np.ndarray]:
     """Codes of every edge that a block carries, shape (images, elements)."""
     trace = run(plan.graph, images, path=path, trace=True).edges
     codes = {}
-    for block in plan.blocks:
+    for block in plan.recorded:
         grid = plan.graph.edges[block.edge].grid
         values = plan.on_stream(trace[block.edge])
         codes[block.edge] = (values - grid.low) // grid.step
@@ -54,7 +54,7 @@ def edge_words(plan: Plan, images: Any, *, path: str = "plain") -> dict[str, lis
     """
     codes = _edges(plan, images, path)
     words: dict[str, list[Any]] = {}
-    for block in plan.blocks:
+    for block in plan.recorded:
         rows = codes[block.edge]
         if isinstance(block, ArgmaxPlan):
             words[block.name] = [word for row in rows for word in answers(block, row)]

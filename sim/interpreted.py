@@ -27,7 +27,7 @@ def input_words(plan: Plan, codes: np.ndarray) -> list[int]:
 
 def _recording(plan: Plan, words: dict[str, list[int]], ends: list[int], clocks: int) -> Recording:
     packed = {}
-    for block in plan.blocks:
+    for block in plan.recorded:
         size = -(-word_bits(block) // 64)
         raw = b"".join(word.to_bytes(8 * size, "little") for word in words[block.name])
         packed[block.name] = np.frombuffer(raw, "<u8").reshape(-1, size)
@@ -83,7 +83,7 @@ def record_icarus(
     job = {
         "words": [hex(word) for word in input_words(plan, codes)],
         "frames": len(codes),
-        "edges": {block.name: block.words_out for block in plan.blocks},
+        "edges": {block.name: block.words_out for block in plan.recorded},
         "stall_in": stall_in,
         "stall_out": stall_out,
         "seed": seed,
@@ -99,7 +99,7 @@ class _Opened(Accelerator):
 
     def elaborate(self, platform: object) -> Module:
         m = super().elaborate(platform)
-        self.edges = [m.submodules[block.name].o for block in self.plan.blocks]
+        self.edges = [m.submodules[block.name].o for block in self.plan.recorded]
         return m
 
 
@@ -134,7 +134,7 @@ def record_pysim(
     traffic = Traffic(
         input_words(plan, codes),
         len(codes),
-        {block.name: block.words_out for block in plan.blocks},
+        {block.name: block.words_out for block in plan.recorded},
         stall_in=stall_in,
         stall_out=stall_out,
         seed=seed,

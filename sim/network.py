@@ -227,6 +227,6 @@ def _part(plan: Plan, recording: Recording, start: int, frames: int) -> Recordin
         block.name: recording.words[block.name][
             start * block.words_out : None if final else stop * block.words_out
         ]
-        for block in plan.blocks
+        for block in plan.recorded
     }
     return Recording(words, recording.ends[start:stop], recording.clocks)

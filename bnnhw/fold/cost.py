@@ -91,16 +91,15 @@ def layer_option(layer: Layer, fold: LayerFold, family: str) -> Option:
         thresholds=layer.levels > 0,
         bits=layer.bits,
         levels=max(1, layer.levels),
+        weight_bits=layer.weight_bits,
+        groups=layer.groups,
     )
     lut4, ebr = base.lut4, base.ebr
-    cycles = base.cycles * layer.vectors
-    if layer.channels is not None:
-        folds = layer.channels // fold.simd
-        cycles = max(cycles, layer.pixels * folds)
-        if layer.span:
-            lut4 += _LUT_PER_WINDOW
-            ebr += block_rams(family, fold.simd * layer.bits, layer.span * folds)
-    return Option(fold, cycles, lut4, ebr)
+    if layer.channels is not None and layer.span:
+        folds = layer.groups * layer.channels // fold.simd
+        lut4 += _LUT_PER_WINDOW
+        ebr += block_rams(family, fold.simd * layer.bits, layer.span * folds)
+    return Option(fold, layer.cycles(fold.pe, fold.simd), lut4, ebr)
 
 
 def option(
@@ -112,6 +111,8 @@ def option(
     thresholds: bool,
     bits: int = 1,
     levels: int = 1,
+    weight_bits: int = 1,
+    groups: int = 1,
 ) -> Option:
     """Price one layer.
 
@@ -128,17 +129,23 @@ def option(
         Width of an activation.
     levels : int
         Thresholds of a row, where there are some.
+    weight_bits, groups : int
+        Width of a weight, and the number of matrices.
     """
     neuron, synapse = -(-rows // fold.pe), -(-columns // fold.simd)
-    count = bits_for(columns * ((1 << bits) - 1) + 1)
-    pairs = -(-fold.pe * fold.simd * bits * _LUT_PER_TEN_PAIRS[family] // 10)
+    count = bits_for(columns * ((1 << bits) - 1) + 1) + weight_bits - 1
+    if weight_bits == 1:
+        pairs = -(-fold.pe * fold.simd * bits * _LUT_PER_TEN_PAIRS[family] // 10)
+    else:  # Multipliers are of their own; what is left are the adders behind them.
+        pairs = fold.pe * fold.simd * (bits + weight_bits + 2)
+        if fold.multiplier == "lut":
+            pairs += fold.pe * fold.simd * bits * (weight_bits + 1)
     lut4, ebr = _LUT_PER_LAYER + pairs + fold.pe * _LUT_PER_PE * count, 0
-    style = fold.weight_style(rows, columns)
-    memories = [(fold.pe * fold.simd, neuron * synapse, style)]
+    style = fold.weight_style(rows, columns, weight_bits, groups)
+    memories = [(fold.pe * fold.simd * weight_bits, groups * neuron * synapse, style)]
     if thresholds:
-        memories.append(
-            (fold.pe * levels * (count + 1), neuron, "lut" if neuron <= 32 else "block")
-        )
+        folds = groups * neuron
+        memories.append((fold.pe * levels * (count + 1), folds, "lut" if folds <= 32 else "block"))
     if neuron > 1:
         # The replay buffer: two banks of one vector each.
         memories.append((fold.simd * bits, 2 << max(1, (synapse - 1).bit_length()), "block"))
@@ -186,5 +193,5 @@ def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
     if graph.argmax:
         # One class a clock.
         lut4 += seam(lanes, 1, graph.edges[layers[-1].name].grid.bits)
-        cycles = max(cycles, layers[-1].rows)
+        cycles = max(cycles, graph.argmax.offset.size)
     return Estimate(lut4, ebr, cycles)

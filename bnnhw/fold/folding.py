@@ -13,14 +13,27 @@ from ..names import printable
 from .layers import layers_of
 from .memory import prefers_luts
 
-__all__ = ["STYLES", "Folding", "LayerFold", "full", "load_folding", "serial"]
+__all__ = [
+    "MULTIPLIERS",
+    "STYLES",
+    "WRITABLE",
+    "Folding",
+    "LayerFold",
+    "full",
+    "load_folding",
+    "serial",
+]
 
-STYLES = ("auto", "lut", "block")
+STYLES = ("auto", "lut", "block", "ram", "spram")
+WRITABLE = ("ram", "spram")
+"""Styles of layers whose weights and thresholds are loaded at run time."""
+MULTIPLIERS = ("dsp", "lut")
+_KEYS = {"pe", "simd", "weights", "multiplier"}
 
 
 @dataclass(frozen=True)
 class LayerFold:
-    """How one dense layer is folded.
+    """How one layer with weights is folded.
 
     Parameters
     ----------
@@ -29,19 +42,25 @@ class LayerFold:
     simd : int
         Columns computed at once, 1 … columns; padded likewise.
     weights : str
-        Where weights lie: ``"lut"``, ``"block"`` (block RAM) or ``"auto"``.
+        Where weights lie: ``"lut"``, ``"block"`` (block RAM), ``"auto"``; ``"ram"`` (block RAM that
+        is loaded over the host link, and begins with the model's weights) or ``"spram"`` (the large
+        memories of an iCE40 UP5K, empty until they are loaded).
+    multiplier : str
+        What multiplies with weights of 8 bits: ``"dsp"`` leaves it to synthesis, which takes the
+        device's multipliers where it has some, ``"lut"`` keeps it out of them.
     """
 
     pe: int
     simd: int
     weights: str = "auto"
+    multiplier: str = "dsp"
 
-    def weight_style(self, rows: int, columns: int) -> str:
-        """Resolve ``"auto"``."""
+    def weight_style(self, rows: int, columns: int, bits: int = 1, groups: int = 1) -> str:
+        """Resolve ``"auto"`` for `groups` matrices of weights of `bits` bits."""
         if self.weights != "auto":
             return self.weights
-        depth = -(-rows // self.pe) * -(-columns // self.simd)
-        return "lut" if prefers_luts(self.pe * self.simd, depth) else "block"
+        depth = groups * -(-rows // self.pe) * -(-columns // self.simd)
+        return "lut" if prefers_luts(self.pe * self.simd * bits, depth) else "block"
 
 
 @dataclass(frozen=True)
@@ -93,6 +112,12 @@ class Folding:
                     f"Layer '{name}': weights = {printable(repr(fold.weights))} is not known.",
                     f"Use one of {', '.join(STYLES)}.",
                 )
+            if fold.multiplier not in MULTIPLIERS:
+                raise UsageError(
+                    f"Layer '{name}': multiplier = {printable(repr(fold.multiplier))} is not "
+                    "known.",
+                    f"Use one of {', '.join(MULTIPLIERS)}.",
+                )
         if self.input_lanes is not None:
             _check_range(
                 "The input",
@@ -142,7 +167,7 @@ def load_folding(path: Path) -> Folding:
     """
     todo = (
         "Write [layer.NAME] tables with pe = …, simd = … and optionally "
-        'weights = "auto", "lut" or "block".'
+        f"weights = one of {', '.join(STYLES)}."
     )
     try:
         content: dict[str, Any] = tomllib.loads(read_capped(path, 1 << 20).decode())
@@ -157,15 +182,11 @@ def load_folding(path: Path) -> Folding:
         raise UsageError(f"'{path}' has no table [layer.NAME].", todo)
     layers = {}
     for name, table in tables.items():
-        if not isinstance(table, dict) or not {"pe", "simd"} <= set(table) <= {
-            "pe",
-            "simd",
-            "weights",
-        }:
+        if not isinstance(table, dict) or not {"pe", "simd"} <= set(table) <= _KEYS:
             raise UsageError(
                 f"'{path}': table [layer.{printable(name)}] does not hold pe and simd "
-                "(and weights) alone.",
+                "(and weights or multiplier) alone.",
                 todo,
             )
-        layers[str(name)] = LayerFold(table["pe"], table["simd"], table.get("weights", "auto"))
+        layers[str(name)] = LayerFold(**table)
     return Folding(layers, content.get("input_lanes"))

@@ -81,9 +81,11 @@ class _Network:
             )
         self._names = [layer.name for layer in layers]
         self._options = [_options(layer, family) for layer in layers]
-        self._classes = layers[-1].rows if graph.argmax else 1
+        self._classes = graph.argmax.offset.size if graph.argmax else 1
         self._bits = graph.edges[layers[-1].name].grid.bits
-        self.weight_bits = sum(layer.rows * layer.columns for layer in layers)
+        self.weight_bits = sum(
+            layer.rows * layer.columns * layer.groups * layer.weight_bits for layer in layers
+        )
 
     def targets(self) -> list[int]:
         """Every number of clocks an image that a folding can have, ascending."""

@@ -1,28 +1,39 @@
 """The plan: what hardware, manifest, reports and driver read and compute nothing of again."""
 
 from .blocks import (
+    AffinePlan,
     ArgmaxPlan,
     Block,
     ConverterPlan,
     GuardPlan,
-    MvtuPlan,
     PoolPlan,
     ThresholdPlan,
     WindowPlan,
 )
-from .chain import make_plan
+from .joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
+from .make import make_plan
 from .manifest import manifest
 from .plan import Plan
+from .units import IntMvtuPlan, MvtuPlan, UnitPlan
 
 __all__ = [
+    "AddPlan",
+    "AffinePlan",
     "ArgmaxPlan",
     "Block",
+    "ConcatPlan",
     "ConverterPlan",
+    "ForkPlan",
     "GuardPlan",
+    "IntMvtuPlan",
     "MvtuPlan",
+    "PermutePlan",
     "Plan",
     "PoolPlan",
+    "QueuePlan",
+    "SlicePlan",
     "ThresholdPlan",
+    "UnitPlan",
     "WindowPlan",
     "make_plan",
     "manifest",

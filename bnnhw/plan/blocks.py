@@ -1,15 +1,16 @@
 """The resolved blocks of an accelerator: every width, word and cycle count as a plain int."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..bits import bits_for
 
 __all__ = [
+    "AffinePlan",
     "ArgmaxPlan",
     "Block",
     "ConverterPlan",
     "GuardPlan",
-    "MvtuPlan",
     "PoolPlan",
     "ThresholdPlan",
     "WindowPlan",
@@ -38,10 +39,16 @@ class Block:
         Width of an element on both sides.
     lanes_in, lanes_out : int
         Elements of a word on both sides.
+    sources : tuple of str
+        Names of the blocks whose words it takes, in the order of its inputs; empty for the first.
     """
+
+    recorded: ClassVar[bool] = True
+    """Whether its output has a name in the Verilog, where benches compare."""
 
     name: str
     edge: str
+    sources: tuple[str, ...] = ()
     elements_in: int
     bits_in: int
     lanes_in: int
@@ -118,6 +125,8 @@ class WindowPlan(Block):
         (top, left, bottom, right).
     pad : int or None
         Code of padded taps; None where they are true zeros and so masked.
+    groups : int
+        Groups of channels; the windows of one follow those of another.
     """
 
     channels: int
@@ -128,6 +137,13 @@ class WindowPlan(Block):
     dilation: tuple[int, int]
     padding: tuple[int, int, int, int]
     pad: int | None
+    groups: int = 1
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Cells from the first tap to the last, both included."""
+        down, across = self.dilation
+        return (self.kernel[0] - 1) * down + 1, (self.kernel[1] - 1) * across + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,92 +205,36 @@ class ThresholdPlan(Block):
     flips: tuple[int, ...]
     levels: int
 
+    @property
+    def latency(self) -> int:
+        """Clocks from a word that comes to the word that leaves."""
+        return 1
+
 
 @dataclass(frozen=True, kw_only=True)
-class MvtuPlan(Block):
-    """One matrix-vector-threshold unit.
+class AffinePlan(Block):
+    """Scale and offset: the code that leaves is ``(multiplier * code + offset) >> shift``.
 
     Parameters
     ----------
-    layer : str
-        Name of the node with the weights; `edge` is the threshold node where there is one.
-    rows, columns : int
-        Shape of the matrix (MH, MW).
-    vectors : int
-        Vectors of a frame.
-    weights : tuple of int
-        One word a fold, address ``neuron_fold * synapse_folds + synapse_fold``; element s of PE p
-        at bit ``p * simd + s``.
-    thresholds : tuple of int or None
-        One word a neuron fold, PE 0 in the low bits; None where sums leave.
-    offsets : tuple of int or None
-        Where sums leave: one word a neuron fold of what is added to counts, modulo the width; None
-        where counts are the codes.
-    weight_style : str
-        ``"lut"`` or ``"block"``.
-    masked : bool
-        Words of the input say whether they are padding; counts are in half steps.
+    multipliers, offsets : tuple of int
+        One word for each word of a pixel, lane 0 in the low bits, two's complement.
+    multiplier_bits, offset_bits : int
+        Width of one of them.
+    shift : int
+        Bits that are dropped, rounding down.
     levels : int
-        Thresholds of a row.
+        Codes that can leave.
+    clip : bool
+        What is below 0 becomes 0, what is above ``levels - 1`` becomes that.
     """
 
-    layer: str
-    rows: int
-    columns: int
-    vectors: int = 1
-    weights: tuple[int, ...]
-    thresholds: tuple[int, ...] | None
-    offsets: tuple[int, ...] | None = None
-    weight_style: str
-    masked: bool = False
-    levels: int = 1
+    LATENCY: ClassVar[int] = 3
 
-    @property
-    def pe(self) -> int:
-        """Rows computed at once."""
-        return self.lanes_out
-
-    @property
-    def simd(self) -> int:
-        """Columns computed at once."""
-        return self.lanes_in
-
-    @property
-    def synapse_folds(self) -> int:
-        """Words of a vector (SF)."""
-        return ceil_div(self.columns, self.simd)
-
-    @property
-    def neuron_folds(self) -> int:
-        """Times that a vector is read (NF)."""
-        return ceil_div(self.rows, self.pe)
-
-    @property
-    def words_in(self) -> int:
-        """Words of a frame that enter."""
-        return self.vectors * self.synapse_folds
-
-    @property
-    def words_out(self) -> int:
-        """Words of a frame that leave."""
-        return self.vectors * self.neuron_folds
-
-    @property
-    def largest(self) -> int:
-        """Largest count."""
-        return self.columns * ((1 << self.bits_in) - 1) << self.masked
-
-    @property
-    def count_bits(self) -> int:
-        """Width of a count."""
-        return bits_for(self.largest + 1)
-
-    @property
-    def threshold_bits(self) -> int:
-        """Width of a threshold 0 … largest + 1."""
-        return bits_for(self.largest + 2)
-
-    @property
-    def cycles(self) -> int:
-        """Clocks between two frames at full rate: NF · SF for each vector."""
-        return self.vectors * self.neuron_folds * self.synapse_folds
+    multipliers: tuple[int, ...]
+    offsets: tuple[int, ...]
+    multiplier_bits: int
+    offset_bits: int
+    shift: int
+    levels: int
+    clip: bool

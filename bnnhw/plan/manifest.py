@@ -4,8 +4,8 @@ from typing import Any
 
 from .. import __version__
 from ..bits import frame_bytes
-from .blocks import MvtuPlan
 from .plan import Plan
+from .units import UnitPlan
 
 __all__ = ["FORMAT", "VERSION", "manifest"]
 
@@ -63,12 +63,12 @@ def manifest(plan: Plan) -> dict[str, Any]:
         },
         "cycles_per_image": plan.cycles,
         "bottleneck": plan.bottleneck.name,
-        "layers": [_layer(unit) for unit in plan.mvtus],
+        "layers": [_layer(unit) for unit in plan.units],
         "meta": dict(plan.graph.meta),
     }
 
 
-def _layer(unit: MvtuPlan) -> dict[str, Any]:
+def _layer(unit: UnitPlan) -> dict[str, Any]:
     return {
         "name": unit.name,
         "rows": unit.rows,
@@ -78,10 +78,10 @@ def _layer(unit: MvtuPlan) -> dict[str, Any]:
         "neuron_folds": unit.neuron_folds,
         "synapse_folds": unit.synapse_folds,
         "cycles": unit.cycles,
-        "weight_bits": unit.rows * unit.columns,
+        "weight_bits": unit.groups * unit.rows * unit.columns * unit.weight_bits,
         "weight_memory": {
             "words": len(unit.weights),
-            "width": unit.pe * unit.simd,
+            "width": unit.pe * unit.simd * unit.weight_bits,
             "style": unit.weight_style,
         },
     }

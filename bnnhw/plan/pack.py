@@ -12,10 +12,13 @@ from .blocks import ceil_div
 
 __all__ = [
     "Counting",
+    "Summing",
     "code_levels",
     "integer_levels",
     "matrix_words",
     "row_words",
+    "signed_bits",
+    "signed_words",
     "threshold_words",
     "weight_words",
 ]
@@ -94,6 +97,51 @@ class Counting:
         return moved if moved.any() else None
 
 
+@dataclass(frozen=True, eq=False)
+class Summing:
+    """How the codes of a layer's sums follow from products of codes and 8-bit weights.
+
+    The sum of ``w * (low + step * code)`` has the code ``sum(w * step / s * code) + (low * sum(w) -
+    l) / s`` on a grid that begins at l with the step s. Both quotients are whole: a grid of sums
+    has no coarser step than that.
+
+    Parameters
+    ----------
+    source : Grid
+        Values of an activation.
+    matrix : array of int, shape (rows, columns)
+    grid : Grid
+        Values of a sum.
+    """
+
+    source: Grid
+    matrix: _Ints
+    grid: Grid
+
+    @property
+    def weights(self) -> _Ints:
+        """What codes are multiplied with, shape (rows, columns)."""
+        found: _Ints = self.matrix * self.source.step // self.grid.step
+        return found
+
+    @property
+    def offsets(self) -> _Ints:
+        """What is added to the products of each row, shape (rows,)."""
+        found: _Ints = (self.source.low * self.matrix.sum(1) - self.grid.low) // self.grid.step
+        return found
+
+    @property
+    def weight_bits(self) -> int:
+        """Width of the weights in two's complement."""
+        return signed_bits(self.weights)
+
+
+def signed_bits(numbers: _Ints) -> int:
+    """Give the width that two's complement needs for all of `numbers`."""
+    least, most = int(numbers.min()), int(numbers.max())
+    return 1 + max((~least if least < 0 else least).bit_length(), max(most, 0).bit_length())
+
+
 def matrix_words(matrix: npt.NDArray[np.uint8], pe: int, simd: int) -> tuple[int, ...]:
     """Pack the weight memory of one MVTU.
 
@@ -119,6 +167,17 @@ def matrix_words(matrix: npt.NDArray[np.uint8], pe: int, simd: int) -> tuple[int
     )
     packed = np.packbits(folded, axis=1, bitorder="little")
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
+
+
+def signed_words(matrix: _Ints, pe: int, simd: int, bits: int) -> tuple[int, ...]:
+    """Pack signed weights as `matrix_words` packs bits: `bits` bits each; absent ones are 0."""
+    rows, columns = matrix.shape
+    synapse, neuron = ceil_div(columns, simd), ceil_div(rows, pe)
+    padded = np.zeros((neuron * pe, synapse * simd), np.int64)
+    padded[:rows, :columns] = matrix
+    folded = padded.reshape(neuron, pe, synapse, simd).transpose(0, 2, 1, 3)
+    mask = (1 << bits) - 1
+    return tuple(pack_word(word.reshape(-1) & mask, bits) for word in folded.reshape(-1, pe, simd))
 
 
 def integer_levels(threshold: Threshold, source: Grid) -> tuple[_Ints, npt.NDArray[np.bool_]]:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from .. import __version__
 from ..fold import Folding
 from ..graph import Graph, Grid
-from .blocks import ArgmaxPlan, Block, MvtuPlan
+from .blocks import ArgmaxPlan, Block
+from .units import UnitPlan
 
 __all__ = ["Plan"]
 
@@ -28,7 +29,8 @@ class Plan:
     graph : Graph
         What it computes.
     blocks : tuple of Block
-        In stream order, first the input guard, last the block that drives the output.
+        Each behind the ones that it reads; first the input guard, last the block that drives the
+        output.
     folding : Folding
         What was asked for, resolved.
     order : str
@@ -43,9 +45,18 @@ class Plan:
     order: str = "chw"
 
     @property
-    def mvtus(self) -> tuple[MvtuPlan, ...]:
-        """The matrix-vector-threshold units, in stream order."""
-        return tuple(block for block in self.blocks if isinstance(block, MvtuPlan))
+    def units(self) -> tuple[UnitPlan, ...]:
+        """The units with weights, in stream order."""
+        return tuple(block for block in self.blocks if isinstance(block, UnitPlan))
+
+    @property
+    def recorded(self) -> tuple[Block, ...]:
+        """The blocks whose output has a name in the Verilog, the last one that of the answer."""
+        return tuple(block for block in self.blocks if block.recorded)
+
+    def block(self, name: str) -> Block:
+        """Return the block called `name`."""
+        return next(block for block in self.blocks if block.name == name)
 
     @property
     def answer(self) -> ArgmaxPlan:
@@ -101,6 +112,8 @@ class Plan:
 def _hexadecimal(fields: dict[str, Any]) -> dict[str, Any]:
     # Python refuses to write the decimal digits of an int as wide as the words of a large array.
     return {
-        key: [f"{word:x}" for word in value] if isinstance(value, tuple) else value
+        key: [f"{word:x}" if isinstance(word, int) else word for word in value]
+        if isinstance(value, tuple)
+        else value
         for key, value in fields.items()
     }

@@ -52,7 +52,7 @@ def network(
         return
     units = [
         (u.name, f"{u.rows}×{u.columns}", u.pe, u.simd, u.cycles, len(u.weights), u.weight_style)
-        for u in plan.mvtus
+        for u in plan.units
     ]
     heads = ("layer", "matrix", "PE", "SIMD", "clocks", "words", "weights in")
     table(f"{plan.name}, folded for {planned.board.title}", heads, units)

@@ -102,7 +102,7 @@ def plan() -> Plan:
 
 def changed(plan: Plan, number: int, **changes: Any) -> Plan:
     """Give the same plan with another content of one unit's memories."""
-    unit = plan.mvtus[number]
+    unit = plan.units[number]
     blocks = tuple(
         replace(block, **changes) if isinstance(block, MvtuPlan) and block.name == unit.name
         else block
@@ -117,7 +117,7 @@ def test_good_plan_passes(plan: Plan) -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_flipped_weight_bit_is_caught(plan: Plan, number: int) -> None:
-    unit = plan.mvtus[number]
+    unit = plan.units[number]
     for address, bit in itertools.product(range(len(unit.weights)), range(unit.pe * unit.simd)):
         row = address // unit.synapse_folds * unit.pe + bit // unit.simd
         column = address % unit.synapse_folds * unit.simd + bit % unit.simd
@@ -133,7 +133,7 @@ def test_flipped_weight_bit_is_caught(plan: Plan, number: int) -> None:
 
 @pytest.mark.parametrize(("row", "step"), list(itertools.product(range(3), (-1, 1))))
 def test_threshold_off_by_one_is_caught(plan: Plan, row: int, step: int) -> None:
-    unit = plan.mvtus[0]
+    unit = plan.units[0]
     assert unit.thresholds is not None
     words = list(unit.thresholds)
     words[row // unit.pe] += step << row % unit.pe * unit.threshold_bits

@@ -105,7 +105,7 @@ def test_wrong_identity_is_refused(board: SimulatedBoard, plan: Plan) -> None:
 
 
 def test_another_folding_is_another_design(board: SimulatedBoard, plan: Plan) -> None:
-    folds = [(1, 8)] * len(plan.mvtus)
+    folds = [(1, 8)] * len(plan.units)
     with pytest.raises(DeviceError, match="Flash the manifest's design"):
         driver.open(board.url, manifest=manifest(planned(plan.graph, folds)), timeout=PATIENCE)
 
@@ -124,7 +124,7 @@ def test_line_rate_that_the_clock_cannot_give(plan: Plan) -> None:
 @pytest.mark.slow
 def test_board_with_a_flaw_is_found(plan: Plan, pictures: Any) -> None:
     """The same hardware with one weight bit that is wrong: right identity, wrong answers."""
-    last = plan.mvtus[-1]
+    last = plan.units[-1]
     flawed = replace(last, weights=(last.weights[0] ^ 1, *last.weights[1:]))
     blocks = tuple(flawed if block is last else block for block in plan.blocks)
     broken = Plan(plan.name, plan.graph, blocks, plan.folding)

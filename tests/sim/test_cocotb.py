@@ -59,7 +59,7 @@ def test_reset_that_does_nothing_is_caught(plan: Plan, text: str) -> None:
 
 
 def test_flipped_weight_is_caught(plan: Plan) -> None:
-    unit = plan.mvtus[0]
+    unit = plan.units[0]
     flipped = replace(unit, weights=(unit.weights[0] ^ 1, *unit.weights[1:]))
     blocks = tuple(flipped if isinstance(b, MvtuPlan) and b == unit else b for b in plan.blocks)
     with pytest.raises(CheckFailed, match=r"m_axis: frame \d, word \d, (data|index): expected"):

@@ -32,7 +32,7 @@ def text() -> str:
 
 def formula(plan: Plan) -> int:
     """Work the clocks of an image out again: the slowest unit, or the longest stream."""
-    folds = [-(-u.rows // u.pe) * -(-u.columns // u.simd) for u in plan.mvtus]
+    folds = [-(-u.rows // u.pe) * -(-u.columns // u.simd) for u in plan.units]
     ends = (-(-plan.blocks[0].elements_in // plan.blocks[0].lanes_in), plan.answer.elements_out)
     return max(*folds, *ends)
 
@@ -171,7 +171,7 @@ def check(plan: Plan, report: Report, limit: int) -> None:
     assert report.images == limit
     assert report.cycles_per_image == plan.cycles == formula(plan)
     # At least: every input bit, every activation and logit, the reference's logits and classes.
-    assert report.compared > limit * sum(u.columns for u in plan.mvtus)
+    assert report.compared > limit * sum(u.columns for u in plan.units)
 
 
 @pytest.mark.parametrize("folds", TFC_FOLDS)

@@ -57,19 +57,20 @@ def test_input_lanes_may_be_left_out(tmp_path: Path) -> None:
         ("pe = 1\nsimd = 2", r" holds 'pe', 'simd', which a folding does not know\."),
         (
             "[layer.a]\npe = 1",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights\) alone\.",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights or multiplier\) alone\.",
         ),
         (
             "[layer.a]\npe = 1\nsimd = 1\nwidth = 4",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights\) alone\.",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights or multiplier\) alone\.",
         ),
         (
             "[layer]\na = 5",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights\) alone\.",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights or multiplier\) alone\.",
         ),
         (
             '[layer."a\\u001bb"]\npe = 5',
-            r": table \[layer\.a\\x1bb\] does not hold pe and simd \(and weights\) alone\.",
+            r": table \[layer\.a\\x1bb\] does not hold pe and simd "
+            r"\(and weights or multiplier\) alone\.",
         ),
     ],
 )

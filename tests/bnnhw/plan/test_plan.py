@@ -45,7 +45,7 @@ def test_blocks_of_a_folding_that_divides_nothing(network: MakeNetwork, ragged: 
     assert [block.cycles for block in plan.blocks] == [4, 4, 4 * 3, 2 * 4, 5, 5]
     assert plan.cycles == 12
     assert plan.bottleneck.name == "fc1"
-    assert [unit.name for unit in plan.mvtus] == ["fc1", "fc2"]
+    assert [unit.name for unit in plan.units] == ["fc1", "fc2"]
 
 
 def test_neighbours_agree(network: MakeNetwork, ragged: Folding) -> None:
@@ -74,7 +74,7 @@ def test_clocks_are_those_of_the_slowest_block(
     clocks.append(-(-sizes[0] // lanes))
     plan = make_plan(graph, Folding(folds, lanes))
     assert plan.cycles == max(clocks)
-    for unit in plan.mvtus:
+    for unit in plan.units:
         assert len(unit.weights) == unit.cycles
         assert unit.thresholds is None or len(unit.thresholds) == unit.neuron_folds
 

@@ -1,0 +1,198 @@
+"""Forks where branches part, and queues where they meet, as deep as the schedules ask for."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .blocks import Block, ConverterPlan, GuardPlan, WindowPlan
+from .joints import ForkPlan, PermutePlan, QueuePlan
+from .schedule import NOTHING, Schedule, schedule_of
+from .units import UnitPlan
+
+__all__ = ["arrivals", "with_forks", "with_queues"]
+
+_FRAMES = 2
+_Ints = npt.NDArray[np.int64]
+
+
+def with_forks(blocks: list[Block]) -> list[Block]:
+    """Put a fork behind every block that has several readers."""
+    readers = Counter(source for block in blocks for source in block.sources)
+    taken = {block.name for block in blocks}
+    forks: dict[str, str] = {}
+    found: list[Block] = []
+    for block in blocks:
+        sources = tuple(forks.get(source, source) for source in block.sources)
+        found.append(replace(block, sources=sources))
+        if readers[block.name] > 1:
+            fork = ForkPlan(
+                name=_free(f"{block.name}_fork", taken), edge=block.edge, sources=(block.name,),
+                elements_in=block.elements_out, bits_in=block.bits_out, lanes_in=block.lanes_out,
+                elements_out=block.elements_out, bits_out=block.bits_out,
+                lanes_out=block.lanes_out, copies=readers[block.name],
+            )  # fmt: skip
+            forks[block.name] = fork.name
+            found.append(fork)
+    return found
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def arrivals(
+    blocks: list[Block],
+    cycles: int,
+    frames: int = _FRAMES,
+    known: dict[str, Schedule] | None = None,
+) -> tuple[dict[str, _Ints], dict[str, _Ints]]:
+    """Give the clocks of all steps and all words of every block, where nothing is held up.
+
+    The source sends a frame every `cycles` clocks, its words evenly spaced: as the slowest block
+    takes them.
+
+    Parameters
+    ----------
+    blocks : list of Block
+        Each behind the ones that it reads.
+    cycles : int
+    frames : int
+    known : dict of str to Schedule, or None
+        Schedules by the name of the block, which are kept here for the next call.
+
+    Returns
+    -------
+    steps, words : dict of str to array of int
+    """
+    steps: dict[str, _Ints] = {}
+    words: dict[str, _Ints] = {}
+    known = {} if known is None else known
+    for block in blocks:
+        if not block.sources:
+            spread = np.arange(block.words_in) * max(cycles, block.words_in) // block.words_in
+            came = [(np.arange(frames)[:, None] * max(cycles, block.words_in) + spread).reshape(-1)]
+        else:
+            came = [words[source] for source in block.sources]
+        if block.name not in known or isinstance(block, QueuePlan):
+            known[block.name] = schedule_of(block)
+        steps[block.name], words[block.name] = known[block.name].times(came, frames)
+    return steps, words
+
+
+def with_queues(blocks: list[Block], cycles: int) -> list[Block]:
+    """Put queues where words wait.
+
+    That is in front of joins whose branches are not equally quick, and where words come in bursts
+    that the next block takes more slowly, if no block before has the time to stand still for so
+    long. A queue holds what has been produced and not yet been taken; its depth is the most that
+    this comes to, and one place more where a word comes in as another one leaves.
+
+    Parameters
+    ----------
+    blocks : list of Block
+        With forks; each behind the ones that it reads.
+    cycles : int
+        Clocks between two frames.
+    """
+    depths: dict[tuple[str, int], int] = {}
+    known: dict[str, Schedule] = {}
+    # A queue delays its branch by a clock or two, which a join behind it may see.
+    for _ in range(4):
+        grown = dict(_depths(blocks, depths, cycles, known))
+        if grown == depths:
+            break
+        depths = grown
+    return _insert(blocks, depths)
+
+
+def _insert(blocks: list[Block], depths: Mapping[tuple[str, int], int]) -> list[Block]:
+    taken = {block.name for block in blocks}
+    by_name = {block.name: block for block in blocks}
+    found: list[Block] = []
+    for block in blocks:
+        sources = list(block.sources)
+        for place, source in enumerate(block.sources):
+            depth = depths.get((block.name, place), 0)
+            if not depth:
+                continue
+            branch = by_name[source]
+            queue = QueuePlan(
+                name=_free(f"{block.name}_queue{place}", taken), edge=branch.edge,
+                sources=(source,), elements_in=branch.elements_out, bits_in=branch.bits_out,
+                lanes_in=branch.lanes_out, elements_out=branch.elements_out,
+                bits_out=branch.bits_out, lanes_out=branch.lanes_out, depth=depth,
+            )  # fmt: skip
+            found.append(queue)
+            sources[place] = queue.name
+        found.append(replace(block, sources=tuple(sources)))
+    return found
+
+
+def _depths(
+    blocks: list[Block],
+    present: Mapping[tuple[str, int], int],
+    cycles: int,
+    known: dict[str, Schedule],
+) -> Mapping[tuple[str, int], int]:
+    queued = _insert(blocks, present)
+    steps, words = arrivals(queued, cycles, known=known)
+    by_name = {block.name: block for block in queued}
+    spare = _spare(queued, cycles)
+    found: dict[tuple[str, int], int] = {}
+    for block in queued:
+        if not _takes_in_steps(block):
+            continue
+        for place, source in enumerate(block.sources):
+            feeder = by_name[source]
+            queue = isinstance(feeder, QueuePlan)
+            name = feeder.sources[0] if queue else source
+            taken = _taken(known[block.name], place, steps[block.name])
+            waits = int((taken - words[name]).max())
+            if queue or waits > (0 if len(block.sources) > 1 else spare[name]):
+                found[block.name, place] = _most_waiting(words[name], taken)
+    return found
+
+
+def _takes_in_steps(block: Block) -> bool:
+    """Tell whether a block takes a word when a step needs it: it has no buffer of its own."""
+    if isinstance(block, ConverterPlan) and block.lanes_out > block.lanes_in:
+        return False
+    buffered = (WindowPlan, QueuePlan, GuardPlan, ForkPlan, PermutePlan)
+    replays = isinstance(block, UnitPlan) and block.neuron_folds > 1
+    return not isinstance(block, buffered) and not replays
+
+
+def _spare(blocks: list[Block], cycles: int) -> dict[str, int]:
+    """Count the clocks of a frame in which everything up to a block may stand still."""
+    spare: dict[str, int] = {}
+    for block in blocks:
+        before = [spare[source] for source in block.sources]
+        spare[block.name] = min([cycles - block.cycles, *before])
+    return spare
+
+
+def _taken(schedule: Schedule, place: int, steps: _Ints) -> _Ints:
+    """Give the clocks of the first steps that need the words of an input, of which all are."""
+    needs = schedule.needs[place]
+    own = np.flatnonzero(needs != NOTHING)
+    own = own[np.unique(needs[own], return_index=True)[1]]
+    frames = np.arange(len(steps) // schedule.steps)[:, None] * schedule.steps
+    clocks: _Ints = steps[(frames + own).reshape(-1)]
+    return clocks
+
+
+def _most_waiting(came: _Ints, taken: _Ints) -> int:
+    """Count the places that words need which come and are taken at these clocks.
+
+    A queue that is full does not take a word at the clock at which one leaves.
+    """
+    # Words that are there when the next one comes, and that one.
+    left = np.searchsorted(taken, came, side="left")
+    return int((np.arange(1, len(came) + 1) - left).max())

@@ -1,0 +1,165 @@
+"""The memories of a plan that are loaded at run time: what they hold, and in which order."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import UsageError
+from ..fold import Folding, LayerFold
+from ..fold.folding import WRITABLE
+from ..graph import Graph
+from ..link.weights import block_count, store_bytes, upload_crc
+from .plan import Plan
+from .units import MvtuPlan, UnitPlan
+
+__all__ = ["Store", "describe", "image_for", "stores", "structure"]
+
+# Contents of a unit that lie in its stores, in the order in which those stand in the chain.
+_CONTENTS = ("weights", "thresholds", "offsets")
+
+
+@dataclass(frozen=True)
+class Store:
+    """One memory that is loaded at run time.
+
+    Parameters
+    ----------
+    layer : str
+        Name of the node with the weights.
+    content : str
+        ``"weights"``, ``"thresholds"`` or ``"offsets"``.
+    words : tuple of int
+        What it holds of the plan's graph.
+    width : int
+        Bits of a word.
+    initial : bool
+        It holds them from the start.
+    """
+
+    layer: str
+    content: str
+    words: tuple[int, ...]
+    width: int
+    initial: bool
+
+
+def stores(plan: Plan) -> tuple[Store, ...]:
+    """List the writable memories of a plan in the order of the chain: that of an upload."""
+    found = []
+    for unit in plan.units:
+        if unit.weight_style not in WRITABLE:
+            continue
+        widths = {"weights": unit.pe * unit.simd * unit.weight_bits, **_row_widths(unit)}
+        for content in _CONTENTS:
+            words = getattr(unit, content, None)
+            if words is not None:
+                initial = unit.weight_style != "spram"
+                found.append(Store(unit.layer, content, words, widths[content], initial))
+    return tuple(found)
+
+
+def _row_widths(unit: UnitPlan) -> dict[str, int]:
+    widths = {"offsets": unit.pe * unit.bits_out}
+    if isinstance(unit, MvtuPlan):
+        widths["thresholds"] = unit.pe * unit.levels * unit.threshold_bits
+    return widths
+
+
+def _image(plan: Plan) -> bytes:
+    return b"".join(store_bytes(store.words, store.width) for store in stores(plan))
+
+
+def structure(plan: Plan) -> str:
+    """SHA-256 over all that an upload does not change, as hex."""
+    source, grid = plan.graph.input, plan.logits_grid
+    state = {
+        "input": [source.shape, asdict(source.grid), plan.order],
+        "lut": None if source.lut is None else source.lut.tolist(),
+        "logits": asdict(grid),
+        "blocks": [_outline(block) for block in plan.blocks],
+    }
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+def _outline(block: Any) -> dict[str, Any]:
+    fields = {"kind": block.kind, **asdict(block)}
+    if getattr(block, "weight_style", None) in WRITABLE:
+        for content in _CONTENTS:
+            if fields.get(content) is not None:
+                fields[content] = len(fields[content])
+    # Python refuses to write the decimal digits of an int as wide as the words of a large array.
+    return {key: repr_hex(value) for key, value in fields.items()}
+
+
+def repr_hex(value: Any) -> Any:
+    """Write ints in tuples as hexadecimal digits."""
+    if isinstance(value, tuple):
+        return [repr_hex(item) for item in value]
+    return f"{value:x}" if isinstance(value, int) else value
+
+
+def describe(plan: Plan) -> dict[str, Any] | None:
+    """Say for the manifest what can be loaded; None where nothing can.
+
+    Returns
+    -------
+    dict or None
+        `crc32` is that of the weights that the design starts with, None if it starts without.
+    """
+    found = stores(plan)
+    if not found:
+        return None
+    image = _image(plan)
+    return {
+        "structure": structure(plan),
+        "bytes": len(image),
+        "blocks": block_count(len(image)),
+        "crc32": upload_crc(image) if all(store.initial for store in found) else None,
+        "stores": [
+            {
+                "layer": store.layer,
+                "content": store.content,
+                "words": len(store.words),
+                "width": store.width,
+            }
+            for store in found
+        ],
+    }
+
+
+def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
+    """Give the bytes that load `graph` into the design of a manifest.
+
+    Raises
+    ------
+    UsageError
+        If the manifest is none of a design with writable weights, or the graph has another
+        structure.
+    """
+    from .make import make_plan
+
+    described = manifest.get("weights")
+    if not described:
+        raise UsageError(
+            "The design has no memories that could be loaded.",
+            'Build one with weights = "ram" or "spram" for some layers, and give its manifest.',
+        )
+    plan = make_plan(graph, _folding(manifest), name=str(manifest["name"]))
+    if structure(plan) != described["structure"]:
+        raise UsageError(
+            f"Network '{graph.name}' differs from that of the design in more than its weights.",
+            "Load a network with the same layers, or build this one.",
+        )
+    return _image(plan)
+
+
+def _folding(manifest: Mapping[str, Any]) -> Folding:
+    layers = {
+        item["layer"]: LayerFold(
+            item["pe"], item["simd"], item["weight_memory"]["style"], item["multiplier"]
+        )
+        for item in manifest["layers"]
+    }
+    return Folding(layers, manifest["input"]["lanes"])
