@@ -1,0 +1,137 @@
+"""What must hold for blocks with one stream in and one out: which word is where, and when."""
+
+from itertools import product
+from typing import Any
+
+from amaranth.hdl import Array, Const, Value
+
+from rtl_gen.queue import Queue
+from rtl_gen.width import WidthConverter
+from rtl_gen.window import SlidingWindow
+from rtl_gen.window_shape import WindowShape
+
+from .frames import Frames, Place
+from .scene import Scene
+
+__all__ = ["converter", "queue", "window"]
+
+
+def queue(scene: Scene) -> None:
+    """Require of a `Queue` or `Skid` that it holds words in order, and as many as it says.
+
+    A word is a frame of its own.
+    """
+    dut: Any = scene.dut
+    depth = dut.depth if isinstance(dut, Queue) else 2
+    scene.source(dut.i, "i")
+    scene.sink(dut.o, "o")
+    bits = _bits(dut.i.payload)
+    frames = Frames(
+        scene,
+        put=dut.i.valid & dut.i.ready,
+        o=dut.o,
+        elements_in=bits,
+        elements_out=_bits(dut.o.payload),
+        words_in=1,
+        table=[[(0, lane) for lane in range(len(bits))]],
+        flight=depth,
+        last=None,
+    )
+    scene.check("room", dut.i.ready == (frames.lead != depth))
+    scene.reach("full", frames.lead == depth)
+    if isinstance(dut, Queue):
+        scene.check("level", dut.level == frames.lead)
+    _progress(scene, frames, silent=1 if depth == 2 else 2, deaf=1)
+
+
+def _bits(payload: Any) -> list[Value]:
+    return list(Value.cast(payload))
+
+
+def converter(scene: Scene) -> None:
+    """Require of a `WidthConverter` that it moves every element to its word and lane.
+
+    Lanes of the last word in that are past the end hold anything, as does `last`.
+    """
+    dut: WidthConverter = scene.dut
+    scene.source(dut.i, "i")
+    scene.sink(dut.o, "o")
+    places: list[Place | None] = [divmod(index, dut.lanes_in) for index in range(dut.elements)]
+    places += [None] * (dut.words_out * dut.lanes_out - dut.elements)
+    lanes = dut.lanes_out
+    frames = Frames(
+        scene,
+        put=dut.i.valid & dut.i.ready,
+        o=dut.o,
+        elements_in=list(dut.i.payload.data),
+        elements_out=list(dut.o.payload.data),
+        words_in=dut.words_in,
+        table=[places[start : start + lanes] for start in range(0, len(places), lanes)],
+        flight=dut.lanes_out // dut.lanes_in + 2,
+        last=dut.o.payload.last,
+    )
+    _progress(scene, frames, silent=dut.latency, deaf=-(-dut.lanes_in // dut.lanes_out))
+
+
+def window(scene: Scene) -> None:
+    """Require of a `SlidingWindow` that every tap shows the word that lies there.
+
+    A tap shows its word only if that was written before it is read and is not overwritten yet, so
+    this is what is proved of the buffer's addresses. Padded taps hold the padding, or are masked.
+    """
+    dut: SlidingWindow = scene.dut
+    scene.source(dut.i, "i")
+    scene.sink(dut.o, "o")
+    words = _taps(dut.shape)
+    lanes = range(dut.shape.lanes)
+    frames = Frames(
+        scene,
+        put=dut.i.valid & dut.i.ready,
+        o=dut.o,
+        elements_in=list(dut.i.payload.data),
+        elements_out=list(dut.o.payload.data),
+        words_in=dut.words_in,
+        table=[[None if word is None else (word, lane) for lane in lanes] for word in words],
+        flight=dut.depth // dut.words_in + 2,
+        last=dut.o.payload.last,
+        blank=dut.pad or 0,
+    )
+    if dut.pad is None:
+        masked = Array(Const(word is None, 1) for word in words)[frames.word_out]
+        scene.check("masked", dut.o.payload.masked == masked, when=dut.o.valid)
+    _progress(scene, frames, silent=dut.words_in + 1, deaf=dut.words_out + 1)
+
+
+def _taps(shape: WindowShape) -> list[int | None]:
+    """Word of the image that each word of the output shows, None for padding."""
+    top, left, _, _ = shape.padding
+    share = shape.folds // shape.groups
+    order = product(
+        range(shape.out_height),
+        range(shape.out_width),
+        range(shape.groups),
+        range(shape.kernel[0]),
+        range(shape.kernel[1]),
+        range(share),
+    )
+    taps: list[int | None] = []
+    for oy, ox, group, ky, kx, fold in order:
+        y = oy * shape.stride[0] + ky * shape.dilation[0] - top
+        x = ox * shape.stride[1] + kx * shape.dilation[1] - left
+        inside = 0 <= y < shape.height and 0 <= x < shape.width
+        word = (y * shape.width + x) * shape.folds + group * share + fold
+        taps.append(word if inside else None)
+    return taps
+
+
+def _progress(scene: Scene, frames: Frames, *, silent: int, deaf: int) -> None:
+    """Check that a block with ports `i` and `o` that is served on both sides never waits for long.
+
+    - *silent*: with `o` ready, and `i` valid or the end of a frame inside, `o` becomes valid within
+      `silent` clocks;
+    - *deaf*: with `o` ready and `i` valid, a word is taken within `deaf` clocks.
+    """
+    i, o = scene.dut.i, scene.dut.o
+    served = o.ready & (i.valid | (frames.lead != 0))
+    scene.check_waits("silent", served & ~o.valid, silent)
+    scene.check_waits("deaf", o.ready & i.valid & ~i.ready, deaf)

@@ -1,0 +1,160 @@
+"""Frames in, frames out: what must come out where, told by tables and counters of our own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Array, Const, Mux, Signal, Value
+
+from .scene import Scene
+
+__all__ = ["ELSEWHERE", "Frames"]
+
+Place = tuple[int, int]
+"""Word and lane of an element within its frame."""
+
+ELSEWHERE: Place = (-1, 0)
+"""In a table: a lane that shows something else, which other checks look at."""
+
+
+class Frames:
+    """Check that a block turns every frame of `i` into the frame of `o` that a table tells.
+
+    One element of one frame is followed: which one, nobody knows, so it stands for all. It is
+    noted when the input takes it, and wherever the table says that the output shows it, its value
+    must be there. Counters of both sides, which know nothing of the block, say where a stream is.
+
+    - *order*: the element followed is at all its places in the right frame, so nothing is lost,
+      doubled or in the wrong place;
+    - *cause*: no word leaves before the last element that it shows was taken;
+    - *flight*: the block never holds the ends of more than `flight` frames;
+    - *blank*: what has no source is 0, or `blank`;
+    - *last*: it marks the last word of a frame, and only that one.
+
+    Parameters
+    ----------
+    scene : Scene
+        Where the checks are added; both ports are driven by its caller.
+    name : str
+        In front of the names of the checks, where a scene has several of these.
+    put : Value
+        A word goes in.
+    o : stream
+        Where the words come out.
+    elements_in, elements_out : sequence of Value
+        Lanes of their payloads.
+    words_in : int
+        Words of a frame of `i`.
+    table : sequence of sequence of (word, lane) or None
+        For each word of a frame of `o`, and each of its lanes, which element of `i` it shows.
+    flight : int
+        Frames that the input may have finished and the output not.
+    last : Value or None
+        The `last` of `o`; None if it is not made by the block.
+    blank : int
+        What a lane without a source holds.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        put: Value,
+        o: Any,
+        elements_in: Sequence[Value],
+        elements_out: Sequence[Value],
+        words_in: int,
+        table: Sequence[Sequence[Place | None]],
+        flight: int,
+        last: Value | None,
+        blank: int = 0,
+        name: str = "",
+    ) -> None:
+        self._scene = scene
+        self._name = name
+        self._table = table
+        self._lanes_in = len(elements_in)
+        m = scene.m
+        self.put = put
+        """A word goes in."""
+        self.got = o.valid & o.ready
+        """A word comes out."""
+        self.word_in = Signal(range(words_in), name="word_in")
+        """Word of its frame that the input is at."""
+        self.word_out = Signal(range(len(table)), name="word_out")
+        """Word of its frame that the output is at."""
+        self.lead = Signal(range(flight + 2), name="lead")
+        """Frames that the input has finished and the output not."""
+        self.end_in = self.put & (self.word_in == words_in - 1)
+        """The last word of a frame goes in."""
+        self.end_out = self.got & (self.word_out == len(table) - 1)
+        """The last word of a frame comes out."""
+        m.d.sync += self.lead.eq(self.lead + self.end_in - self.end_out)
+        for place, moves, end in (
+            (self.word_in, self.put, self.end_in),
+            (self.word_out, self.got, self.end_out),
+        ):
+            with m.If(moves):
+                m.d.sync += place.eq(Mux(end, 0, place + 1))
+
+        # A block without registers passes a word on in the clock in which it takes it.
+        self._check("flight", self.lead + self.end_in - self.end_out <= flight)
+        with_this = self.word_in + self.put
+        needed = Array(_latest(row) for row in table)[self.word_out]
+        self._check("cause", (self.lead != 0) | (needed <= with_this), when=self.got)
+        if last is not None:
+            self._check("last", last == (self.word_out == len(table) - 1), when=o.valid)
+        self._blank(o, elements_out, blank)
+        self._follow(o, elements_in, elements_out)
+        first = Signal()
+        with m.If(self.end_out):
+            m.d.sync += first.eq(1)
+        scene.reach(f"{name}second frame", first & self.end_out)
+
+    def _check(self, name: str, what: Value, *, when: Value | int = 1) -> None:
+        self._scene.check(self._name + name, what, when=when)
+
+    def _blank(self, o: Any, lanes: Sequence[Value], blank: int) -> None:
+        """Require the lanes without a source to be blank, where there are any."""
+        for lane, value in enumerate(lanes):
+            empty = [row[lane] is None for row in self._table]
+            if any(empty):
+                here = Array(Const(flag, 1) for flag in empty)[self.word_out]
+                self._check(f"blank {lane}", value == blank, when=o.valid & here)
+
+    def _follow(self, o: Any, lanes_in: Sequence[Value], lanes_out: Sequence[Value]) -> None:
+        """Note one element, and require it at each of its places."""
+        scene, m = self._scene, self._scene.m
+        word = scene.any_one(self.word_in.shape(), "word")
+        lane = scene.any_one(range(self._lanes_in), "lane")
+        chosen = scene.any_clock(1, "chosen")
+        noted = Signal()
+        ahead = Signal.like(self.lead)
+        value = Signal(max(len(element) for element in lanes_in))
+        # What is known at this clock, also if it is the one in which the element is taken.
+        begins = self.put & (self.word_in == word) & chosen & ~noted
+        known = noted | begins
+        before = Mux(begins, self.lead, ahead)
+        shown = Mux(begins, Array(lanes_in)[lane], value)
+        done = known & (before == 0) & self.end_out
+        m.d.sync += [
+            noted.eq(known & ~done),
+            ahead.eq(before - (self.end_out & (before != 0))),
+            value.eq(shown),
+        ]
+        for index, element in enumerate(lanes_out):
+            here: Value = Const(0, 1)
+            for position, row in enumerate(self._table):
+                source = row[index]
+                if source is not None:
+                    match = (word == source[0]) & (lane == source[1])
+                    here = here | ((self.word_out == position) & match)
+            when = o.valid & known & (before == 0) & here
+            self._check(f"order {index}", element == shown, when=when)
+
+
+def _latest(row: Sequence[Place | None]) -> int:
+    """Words of the input that must be in before a word of the output leaves.
+
+    Even one without a source needs the beginning of its frame.
+    """
+    return max(1 if source is None else source[0] + 1 for source in row)
