@@ -1,12 +1,20 @@
-"""The bundled network: a binary classifier of handwritten digits, and real images for it."""
+"""The bundled networks: two binary classifiers of handwritten digits, and real images for them."""
 
 from pathlib import Path
 
 from bnnhw.errors import UsageError
 
-__all__ = ["path"]
+__all__ = ["networks", "path"]
 
 _FOLDER = Path(__file__).resolve().parent
+
+
+def networks() -> tuple[str, ...]:
+    """Names of the bundled networks, the first being the one to begin with.
+
+    Of each there are ``NAME.onnx`` and ``NAME_expected.npz``.
+    """
+    return "digits_mlp", "digits_cnn"
 
 
 def path(name: str) -> Path:
@@ -15,9 +23,10 @@ def path(name: str) -> Path:
     Parameters
     ----------
     name : str
-        `"digits_mlp.onnx"` (the network), `"digits_test.npz"` (`x` uint8 [N, 1, 8, 8], `y` uint8,
-        `meta` JSON) or `"digits_mlp_expected.npz"` (`logits` int32 [N, 10] and `pred` uint8, as
-        computed by the trainer).
+        `"digits_mlp.onnx"` (fully connected layers) or `"digits_cnn.onnx"` (convolutions);
+        `"digits_test.npz"`, images for both (`x` uint8 [N, 1, 8, 8], `y` uint8, `meta` JSON of the
+        first); `"digits_mlp_expected.npz"` or `"digits_cnn_expected.npz"` (`logits` int32 [N, 10]
+        and `pred` uint8, as computed by the trainer, `meta` JSON).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""`bnnhw demo`: the whole way with the bundled network, in one command."""
+"""`bnnhw demo`: the whole way with a bundled network, in one command."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from bnnhw import data
-from bnnhw.errors import CheckFailed
+from bnnhw.errors import CheckFailed, UsageError
 from bnnhw.files import read_npz
 from bnnhw.images import load_images
+from bnnhw.names import printable
 
 from .board import build_network, flash_line
 from .options import Json, make
@@ -22,16 +23,24 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path(
         "bnnhw-demo"
     ),
+    network: Annotated[
+        str, typer.Option("--network", help=f"Which one: {' or '.join(data.networks())}.")
+    ] = data.networks()[0],
     as_json: Json = False,
 ) -> None:
-    """Take the bundled network from its file to a bitstream, simulated on the way."""
+    """Take a bundled network from its file to a bitstream, simulated on the way."""
     from rtl_gen import content
     from rtl_gen.network import network_verilog
 
-    planned = make(data.path("digits_mlp.onnx"), board=board)
+    if network not in data.networks():
+        raise UsageError(
+            f"There is no bundled network '{printable(network)}'.",
+            f"Choose one of: {', '.join(data.networks())}",
+        )
+    planned = make(data.path(f"{network}.onnx"), board=board)
     plan = planned.plan
     images = load_images(data.path("digits_test.npz"), plan.graph)
-    reference = read_npz(data.path("digits_mlp_expected.npz"))
+    reference = read_npz(data.path(f"{network}_expected.npz"))
     with progress(as_json) as tell:
         tell("1/3 writing Verilog (the first start of Yosys takes half a minute)", 0, 0)
         verilog, _ = network_verilog(plan)
@@ -62,7 +71,7 @@ def _summary(planned: Any, simulated: Any, report: Any, files: list[Path], as_js
         )
         return
     plan = planned.plan
-    layers = ", ".join(f"{u.rows}×{u.columns} on {u.pe} PE × {u.simd} SIMD" for u in plan.mvtus)
+    layers = ", ".join(f"{u.rows}×{u.columns} on {u.pe} PE × {u.simd} SIMD" for u in plan.units)
     pairs(
         f"{plan.graph.name} on {planned.board.title}",
         [
@@ -75,3 +84,6 @@ def _summary(planned: Any, simulated: Any, report: Any, files: list[Path], as_js
         ],
     )  # fmt: skip
     say(f"A board at hand?  {flash_line(files[0], planned.board.name, planned.board)}")
+    for other in data.networks():
+        if other != plan.graph.name:
+            say(f"The other network:  bnnhw demo --network {other}")

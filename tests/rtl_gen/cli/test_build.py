@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""`bnnhw build`, `flash` and `demo`: real bitstreams of a tiny network."""
+"""`bnnhw build` and `flash`: real bitstreams of a tiny network."""
 
 import json
 import shlex
@@ -113,14 +113,3 @@ def test_volatile_where_the_board_cannot(cli, iceprog: Path) -> None:
     Path("a.bin").write_bytes(b"x")
     done = cli("flash", "a.bin", "--board", "icebreaker")
     assert "--flash" in done.refused(2, "no programmer that loads the FPGA without its flash")
-
-
-@pytest.mark.slow
-def test_demo(cli, bundled: Path) -> None:
-    done = cli("demo", "--json")
-    assert (done.code, done.err) == (0, "")
-    facts = done.document
-    assert set(facts) == {"simulation", "build", "files"}
-    assert facts["simulation"]["mismatches"] == 0 and facts["simulation"]["passed"]
-    assert facts["build"]["board"] == "icebreaker"
-    assert all(Path(name).is_file() for name in facts["files"])
