@@ -61,24 +61,33 @@ def test_processing_element(simd: int) -> None:
     simulate(dut, bench, clocked=True)
 
 
-@pytest.mark.parametrize("bits", [2, 3])
-def test_processing_element_on_codes(bits: int) -> None:
-    """Each lane adds its code, or the complement of its code."""
-    simd = 3
-    dut = ProcessingElement(simd=simd, bits=bits)
+@pytest.mark.parametrize("adders", [False, True, None])
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("simd", [1, 3, 8])
+def test_processing_element_on_codes(simd: int, bits: int, adders: bool | None) -> None:
+    """Each lane adds its code, or the complement of its code, in either structure."""
+    dut = ProcessingElement(simd=simd, bits=bits, adders=adders)
+    assert dut.adders == (bits >= 4 if adders is None else adders)
     dice = random.Random(bits)
+    top = (1 << bits) - 1
 
     async def bench(ctx) -> None:
-        ctx.set(dut.step, 1)
-        for _ in range(100):
-            codes = [dice.randrange(1 << bits) for _ in range(simd)]
+        for turn in range(60):
+            codes = [dice.choice([0, top, dice.randrange(1 << bits)]) for _ in range(simd)]
             weights = [dice.getrandbits(1) for _ in range(simd)]
+            if turn < 2:  # the largest count and the smallest
+                codes, weights = [top] * simd, [1 - turn] * simd
             ctx.set(dut.activation, sum(code << k * bits for k, code in enumerate(codes)))
             ctx.set(dut.weight, sum(weight << k for k, weight in enumerate(weights)))
+            ctx.set(dut.step, 1)
             await ctx.tick()
-            top = (1 << bits) - 1
             pairs = zip(codes, weights, strict=True)
-            assert ctx.get(dut.count) == sum(c if w else top - c for c, w in pairs)
+            total = sum(c if w else top - c for c, w in pairs)
+            assert ctx.get(dut.count) == total
+            ctx.set(dut.step, 0)
+            ctx.set(dut.activation, dice.getrandbits(simd * bits))
+            await ctx.tick()
+            assert ctx.get(dut.count) == total, "a group was taken without `step`"
 
     simulate(dut, bench, clocked=True)
 
