@@ -12,7 +12,7 @@ from amaranth.hdl import Module
 
 from bnnhw.bits import pack_word
 from rtl_gen import search
-from rtl_gen.search import SearchThreshold, stage_tables
+from rtl_gen.search import BLOCK_FOLDS, SearchThreshold, prefers_search, stage_tables
 from sim.bench import Run, exercise
 from sim.streams import Word
 
@@ -166,3 +166,16 @@ def test_style_reaches_every_memory(style: str, mark: str | None) -> None:
     """One attribute for the first stage's memory and one for each lane of the second."""
     text = rtlil.convert(SearchThreshold(**GOOD, style=style), name="unit")
     assert re.findall(r"attribute \\rom_style (.*)", text) == ([mark] * 3 if mark else [])
+
+
+def test_the_rule_says_what_was_measured() -> None:
+    """Smaller on the mean of both families, in the table of `prefers_search`."""
+    for folds in (1, 4, 16, BLOCK_FOLDS):
+        assert not prefers_search(4, 3, folds, 8)
+        assert prefers_search(4, 7, folds, 8) == (folds != 16)
+        assert prefers_search(4, 15, folds, 8)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 4, 8, 14])
+def test_no_search_where_there_is_none(levels: int) -> None:
+    assert not any(prefers_search(4, levels, folds, 8) for folds in (1, 4, 16, 64))
