@@ -102,7 +102,9 @@ def observe(plan: Plan, codes: np.ndarray, *, paced: bool) -> Occupancy:
 def with_depths(plan: Plan, depths: Mapping[str, int]) -> Plan:
     """Give a plan whose queues have other depths."""
     blocks = tuple(
-        replace(block, depth=depths[block.name]) if block.name in depths else block
+        replace(block, depth=depths.get(block.name, block.depth))
+        if isinstance(block, QueuePlan)
+        else block
         for block in plan.blocks
     )
     return replace(plan, blocks=blocks)

@@ -76,7 +76,7 @@ class _Network:
         """Draw kernel and so on; `same` keeps height and width."""
         _, *size = self.edge.shape
         found: dict[str, Any] = {"kernel": (1, 1), "padding": (0, 0, 0, 0)}
-        dilation = (1 + self.pick(2), 1 + self.pick(2))
+        dilation: tuple[int, ...] = (1 + self.pick(2), 1 + self.pick(2))
         if same:
             kernel = tuple(1 + 2 * self.pick(2) if pads else 1 for _ in size)
             reach = [(k - 1) * d // 2 for k, d in zip(kernel, dilation, strict=True)]

@@ -154,4 +154,4 @@ class IntMvtuPlan(UnitPlan):
     @property
     def latency(self) -> int:
         """Clocks from the last word of a vector that the array takes to what leaves."""
-        return 4
+        return 3 + (self.simd - 1).bit_length()

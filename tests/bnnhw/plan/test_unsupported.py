@@ -110,8 +110,9 @@ def test_unsupported(nodes: tuple[Node, ...], outputs: tuple[str, ...], why: str
     graph = Graph("net", nodes, outputs)
     with pytest.raises(
         UsageError,
-        match=rf"^Network 'net': node {why}\.\nHardware exists for convolutions and fully connected "
-        r"layers with 1-bit weights on activations of at most 8 bits or with 8-bit weights, pools, "
+        match=rf"^Network 'net': node {why}\.\n"
+        r"Hardware exists for convolutions and fully connected layers with 1-bit weights "
+        r"on activations of at most 8 bits or with 8-bit weights, pools, "
         r"thresholds, scale and offset, sums, joins, slices and shuffles of channels, ended by an "
         r"Argmax\.$",
     ):

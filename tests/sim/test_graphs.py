@@ -1,0 +1,153 @@
+# amaranth: UnusedElaboratable=no
+"""Random networks with branches: hardware against the golden model, with stalls, at every edge."""
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from bnnhw import golden
+from bnnhw.errors import UsageError
+from bnnhw.graph import Graph
+from bnnhw.plan import (
+    AddPlan,
+    AffinePlan,
+    ConcatPlan,
+    IntMvtuPlan,
+    PermutePlan,
+    Plan,
+    QueuePlan,
+    SlicePlan,
+    make_plan,
+)
+from bnnhw.plan.branches import arrivals
+from sim.compare import Tally, compare
+from sim.interpreted import record_pysim
+from sim.occupancy import observe, with_depths
+from sim.random_graphs import random_folding, random_graph
+
+RUN = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)
+LONG = 4000
+BRANCHING = (AddPlan, ConcatPlan)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """Draw a network and a folding that the simulator is not busy with for long."""
+
+    def pick(count: int) -> int:
+        return draw(st.integers(0, count - 1))
+
+    graph = random_graph(pick)
+    try:
+        plan = make_plan(graph, random_folding(graph, pick))
+    except UsageError as error:
+        # Sums of the few grids whose steps are not those of their counts have no hardware.
+        assert "are no codes of" in str(error)
+        assume(False)
+    assume(plan.cycles < LONG)
+    return plan
+
+
+def codes_of(graph: Graph, count: int, seed: int) -> np.ndarray:
+    node = graph.input
+    return np.random.default_rng(seed).integers(0, node.grid.levels, (count, *node.shape))
+
+
+def check(plan: Plan, stalls: dict[str, Any]) -> None:
+    codes = codes_of(plan.graph, 2, stalls["seed"])
+    recording = record_pysim(plan, plan.on_stream(codes), **stalls)
+    tally = Tally()
+    trace = golden.run(plan.graph, codes, path="plain", trace=True)
+    _, classes = compare(plan, recording, trace.edges, tally)
+    assert tally.compared > 0 and not tally.differences, tally.differences
+    assert trace.classes is not None and np.array_equal(classes, trace.classes)
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Let go of the simulators before the next test counts what lies about."""
+    yield
+    gc.collect()
+
+
+PERCENT = st.sampled_from([0, 30, 60, 90])
+STALLS = st.fixed_dictionaries(
+    {"stall_in": PERCENT, "stall_out": PERCENT, "seed": st.integers(0, 999)}
+)
+
+
+@settings(RUN, max_examples=40)
+@given(plans(), STALLS)
+def test_some_random_graphs(plan: Plan, stalls: Any) -> None:
+    check(plan, stalls)
+
+
+@pytest.mark.slow
+@settings(RUN, max_examples=1000)
+@given(plans(), STALLS)
+def test_many_random_graphs(plan: Plan, stalls: Any) -> None:
+    check(plan, stalls)
+
+
+def test_the_random_graphs_hold_every_kind_of_block() -> None:
+    """What the tests above draw from would be worth little if it lacked what they are for."""
+    seen: set[type] = set()
+
+    @settings(RUN, max_examples=100)
+    @given(plans())
+    def look(plan: Plan) -> None:
+        seen.update(type(block) for block in plan.blocks)
+
+    look()
+    wanted = {AddPlan, ConcatPlan, SlicePlan, PermutePlan, AffinePlan, IntMvtuPlan, QueuePlan}
+    assert wanted <= seen
+
+
+def schedule_holds(plan: Plan) -> None:
+    """Hold clocks and queues against the schedules, with the source at the pace of the network."""
+    codes = plan.on_stream(codes_of(plan.graph, 3, 1))
+    seen = observe(plan, codes, paced=True)
+    _, words = arrivals(list(plan.blocks), plan.cycles, 3)
+    answers = words[plan.blocks[-1].name].reshape(3, -1)[:, -1]
+    # The answer of the argmax takes two clocks more where classes have factors of their own, and
+    # a memory of weights gives its first word a clock after reset.
+    late = np.array(seen.ends) - answers
+    assert set(late) <= {0, 1, 2, 3} and len(set(late[1:])) == 1, (seen.ends, answers)
+    for block in plan.blocks:
+        if isinstance(block, QueuePlan):
+            assert block.depth - 1 <= seen.most[block.name] <= block.depth
+    full = observe(plan, codes, paced=False)
+    assert list(np.diff(full.ends)) == [plan.cycles] * 2
+    # Deeper queues make nothing faster. Those of two words are quicker than deeper ones.
+    deep = {block.name: 3000 for block in queues(plan) if block.depth > 2}
+    assert observe(with_depths(plan, deep), codes, paced=True).ends == seen.ends
+
+
+def queues(plan: Plan) -> list[QueuePlan]:
+    return [block for block in plan.blocks if isinstance(block, QueuePlan)]
+
+
+@settings(RUN, max_examples=25)
+@given(plans())
+def test_schedules_and_depths_of_some_graphs(plan: Plan) -> None:
+    assume(queues(plan) and plan.cycles < 1500)
+    schedule_holds(plan)
+
+
+@pytest.mark.slow
+@settings(RUN, max_examples=300)
+@given(plans())
+def test_schedules_and_depths_of_many_graphs(plan: Plan) -> None:
+    assume(queues(plan) and plan.cycles < 1500)
+    schedule_holds(plan)
