@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -9,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import DeviceError, UsageError
-from .link.frames import Decoder, Frame, encode
+from .graph import Graph
+from .link.frames import Frame
+from .link.line import NOISE_CAP, RETRIES, Line
 from .link.payload import Packing
-from .link.protocol import ERROR_TEXT, VERSION, ErrorCode, Hello, Kind
+from .link.protocol import ERROR_TEXT, ErrorCode, Hello, Kind
 from .link.transport import Transport, connect
+from .link.upload import send_upload
+from .link.weights import upload_blocks, upload_crc
 from .link.window import Window
 
 __all__ = ["Answers", "Device", "open"]
-
-_RETRIES = 4
-# So many bytes without one good reply among them are noise.
-_NOISE_CAP = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def open(url: str, *, manifest: Mapping[str, Any] | None = None, timeout: float 
     packing = None if manifest is None else Packing.from_manifest(manifest)
     transport = connect(url, timeout=timeout)
     try:
-        return Device(transport, name=url, packing=packing, timeout=timeout)
+        return Device(transport, name=url, packing=packing, timeout=timeout, manifest=manifest)
     except BaseException:
         transport.close()
         raise
@@ -79,6 +80,8 @@ class Device:
         How images and answers become bytes.
     timeout : float
         Seconds of silence after which a request is sent again.
+    manifest : dict, optional
+        The design's manifest, for what concerns weights.
 
     Raises
     ------
@@ -87,17 +90,22 @@ class Device:
     """
 
     def __init__(
-        self, transport: Transport, *, name: str, packing: Packing | None, timeout: float
+        self,
+        transport: Transport,
+        *,
+        name: str,
+        packing: Packing | None,
+        timeout: float,
+        manifest: Mapping[str, Any] | None = None,
     ) -> None:
         self._transport = transport
+        self._line = Line(transport, name=name, timeout=timeout)
         self._name = name
         self._packing = packing
-        self._timeout = timeout
-        self._decoder = Decoder()
-        self._sequence = 0
-        # Ends whatever a program that was stopped in mid-frame has left behind.
-        transport.write(b"\0")
-        self._info = self._settle()
+        self._manifest = manifest or {}
+        # CRC-32 of the weights that answers are to come from; None where there are none yet.
+        self._weights = (self._manifest.get("weights") or {}).get("crc32")
+        self._info = self._line.settle()
         self._check_design()
 
     def __enter__(self) -> "Device":
@@ -128,26 +136,7 @@ class Device:
         DeviceError
             If it does not answer.
         """
-        for _ in range(_RETRIES):
-            request = self._send(Kind.HELLO)
-            heard = 0
-            while heard < _NOISE_CAP:
-                data = self._transport.read(self._timeout)
-                if not data:
-                    break
-                heard += len(data)
-                for frame in self._decoder.feed(data):
-                    self._check_version(frame)
-                    if (frame.kind, frame.sequence) == (Kind.HELLO_REPLY, request):
-                        return self._unpack_hello(frame)
-            self._transport.write(b"\0")
-        noise = f" (but {self._decoder.bad} damaged frames came)" if self._decoder.bad else ""
-        raise DeviceError(
-            f"No board answers at '{self._name}'{noise}.",
-            "Check that the design is flashed, that this is the port of its UART, and that the "
-            "baud rate is right; "
-            "give a slow simulation a longer time-out.",
-        )
+        return self._line.hello()
 
     def predict(self, images: npt.ArrayLike) -> Answers:
         """Send images and collect the answers, with as many under way as the board has buffers.
@@ -162,7 +151,8 @@ class Device:
         UsageError
             If the images do not suit the design, or the device was opened without a manifest.
         DeviceError
-            If the board stops answering or refuses a request.
+            If the board stops answering or refuses a request, or does not hold the weights that
+            are expected: those of the manifest, or those that were loaded since.
         """
         if self._packing is None:
             raise UsageError(
@@ -170,24 +160,82 @@ class Device:
                 "Open the device with manifest=json.load(...) of the design's manifest.json.",
             )
         payloads = self._packing.pack(images)
+        self._check_weights()
         replies = self._exchange(payloads)
         logits, classes = self._packing.unpack(replies)
         return Answers(logits, classes)
 
+    def load_weights(self, model: Graph | Path | str) -> int:
+        """Give the board other weights, in the memories that the design has for them.
+
+        Weights that the board holds already are not sent.
+
+        Parameters
+        ----------
+        model : Graph, or path of a file that `bnnhw.load.load_model` reads
+            A network of the design's structure: the same but for weights, and thresholds of the
+            same number.
+
+        Returns
+        -------
+        int
+            The CRC-32 of the weights, which the board now reports.
+
+        Raises
+        ------
+        UsageError
+            If the model does not suit the design, the design has no writable weights, or the
+            device was opened without a manifest.
+        DeviceError
+            If the board stops answering, or the weights did not arrive whole.
+        """
+        from .load import load_model
+        from .plan.writable import image_for
+
+        graph = model if isinstance(model, Graph) else load_model(Path(model))
+        image = image_for(self._manifest, graph)
+        crc = upload_crc(image)
+        if self._line.weights().crc != crc:
+            blocks = upload_blocks(image)
+            if not any(send_upload(self._line, blocks, crc) for _ in range(RETRIES)):
+                raise DeviceError(
+                    f"The weights arrived damaged at '{self._name}', {RETRIES} times.",
+                    "Check the cable, or use a lower baud rate, and load them again.",
+                )
+        self._weights = crc
+        return crc
+
+    def _check_weights(self) -> None:
+        """Make sure that answers come from the weights that are expected."""
+        if self._info.weights is None:
+            return
+        crc = self._line.weights().crc
+        if crc is None:
+            raise DeviceError(
+                f"The weights of the board at '{self._name}' are not loaded.",
+                "Load some with load_weights(model).",
+            )
+        if crc != self._weights:
+            raise DeviceError(
+                f"The board at '{self._name}' holds other weights than those of the manifest: "
+                f"their CRC-32 is {crc:08x}.",
+                "Load yours with load_weights(model); what is there already is not sent again.",
+            )
+
     def _exchange(self, payloads: list[bytes]) -> list[bytes]:
-        window = Window(len(payloads), self._info.credits, _RETRIES)
+        window = Window(len(payloads), self._info.credits, RETRIES)
         heard = 0
         while not window.done:
             for index in window.sendable():
-                window.sent(index, self._send(Kind.INFER, payloads[index]))
-            data = self._transport.read(self._timeout)
-            heard += len(data)
+                window.sent(index, self._line.send(Kind.INFER, payloads[index]))
+            count, frames = self._line.listen()
+            heard += count
             progress = False
-            for frame in self._decoder.feed(data):
+            for frame in frames:
                 progress |= self._take(frame, window)
             if progress:
                 heard = 0
-            elif not data or heard > _NOISE_CAP:
+            elif not count or heard > NOISE_CAP:
                 heard = 0
                 self._retry(window)
         return window.answers
@@ -196,14 +244,14 @@ class Device:
         assert self._packing is not None
         if frame.kind == Kind.RESULT:
             if len(frame.payload) != self._packing.answer_bytes:
-                raise self._strange(f"an answer of {len(frame.payload)} bytes")
+                raise self._line.strange(f"an answer of {len(frame.payload)} bytes")
             return window.answered(frame.sequence, frame.payload)
         if frame.kind == Kind.ERROR and len(frame.payload) == 1:
             code = frame.payload[0]
             if code == ErrorCode.BUSY:
                 window.refused(frame.sequence)
             elif window.awaits(frame.sequence):
-                raise self._strange(f"'{ERROR_TEXT.get(code, f'error {code}')}'")
+                raise self._line.strange(f"'{ERROR_TEXT.get(code, f'error {code}')}'")
         return False
 
     def _retry(self, window: Window) -> None:
@@ -211,57 +259,11 @@ class Device:
         if index is not None:
             raise DeviceError(
                 f"The board at '{self._name}' stopped answering at image {index}; "
-                f"{_RETRIES} attempts failed.",
+                f"{RETRIES} attempts failed.",
                 "Check the cable, reset the board and try again; "
                 "give a slow simulation a longer time-out.",
             )
-        self._transport.write(b"\0")
-
-    def _send(self, kind: Kind, payload: bytes = b"") -> int:
-        self._sequence = (self._sequence + 1) % 256
-        self._transport.write(encode(Frame(kind, self._sequence, payload)))
-        return self._sequence
-
-    def _settle(self) -> Hello:
-        """Wait for the answers to an earlier program, so that none is taken for ours."""
-        for _ in range(_RETRIES):
-            info = self.hello()
-            if not info.queued:
-                return info
-            self._drain()
-        raise DeviceError(
-            f"The board at '{self._name}' is stuck: {info.queued} requests "
-            "of another program stay unanswered.",
-            "Reset the board and try again.",
-        )
-
-    def _drain(self) -> None:
-        heard = 0
-        while heard < _NOISE_CAP:
-            data = self._transport.read(self._timeout)
-            if not data:
-                return
-            heard += len(data)
-            self._decoder.feed(data)
-
-    def _check_version(self, frame: Frame) -> None:
-        refused = frame.kind == Kind.ERROR and frame.payload[:1] == bytes([ErrorCode.VERSION])
-        if frame.version != VERSION or refused:
-            raise DeviceError(
-                f"The board at '{self._name}' speaks protocol version {frame.version}, "
-                f"this program version {VERSION}.",
-                "Generate and flash the design again with this version of bnnhw, "
-                "or install the version that made it.",
-            )
-
-    def _unpack_hello(self, frame: Frame) -> Hello:
-        try:
-            hello = Hello.unpack(frame.payload)
-        except ValueError as error:
-            raise self._strange(f"a malformed HELLO_REPLY ({error})") from error
-        if not 1 <= hello.credits <= 64:
-            raise self._strange(f"{hello.credits} credits")
-        return hello
+        self._line.flush()
 
     def _check_design(self) -> None:
         packing = self._packing
@@ -275,10 +277,4 @@ class Device:
             )
         board = (self._info.frame_bytes, self._info.answer_bytes, self._info.classes)
         if board != (packing.frame_bytes, packing.answer_bytes, packing.classes):
-            raise self._strange(f"frames, answers and classes of {board}")
-
-    def _strange(self, what: str) -> DeviceError:
-        return DeviceError(
-            f"The board at '{self._name}' sent {what}, which does not fit its design.",
-            "Flash the design of this manifest again, made with this version of bnnhw.",
-        )
+            raise self._line.strange(f"frames, answers and classes of {board}")

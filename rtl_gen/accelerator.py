@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from bnnhw.link.protocol import CHUNK_BITS
 from bnnhw.plan import ForkPlan, Plan
 
 from .blocks import component_of
@@ -48,17 +49,22 @@ class Accelerator(wiring.Component):
     o : stream of result(bits, index_bits), out
         One word a class: the code of its logit and the best class so far; with `last` that is the
         answer.
+    i_load : stream of word(1, 16), in
+        Where weights are loaded at run time: the chunks of all stores in the order of
+        `bnnhw.plan.writable.stores`, as in `WritableStream`; `last` ends an upload. Load only while
+        no image is inside. Until all stores have been loaded, images wait at `i` or inside.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         first, answer = plan.blocks[0], plan.answer
-        super().__init__(
-            {
-                "i": In(port(first.lanes_in, first.bits_in)),
-                "o": Out(stream.Signature(result(answer.bits_out, answer.index_bits))),
-            }
-        )
+        members: dict[str, Any] = {
+            "i": In(port(first.lanes_in, first.bits_in)),
+            "o": Out(stream.Signature(result(answer.bits_out, answer.index_bits))),
+        }
+        if plan.writable:
+            members["i_load"] = In(port(1, CHUNK_BITS))
+        super().__init__(members)
 
     @property
     def plan(self) -> Plan:
@@ -70,6 +76,7 @@ class Accelerator(wiring.Component):
         m = Module()
         # What is still to be had of each block: one output, or those of a fork in order.
         outputs: dict[str, list[Any]] = {}
+        load = wiring.flipped(self.i_load) if self._plan.writable else None
         for block in self._plan.blocks:
             unit = component_of(block)
             m.submodules[block.name] = unit
@@ -83,5 +90,11 @@ class Accelerator(wiring.Component):
             outputs[block.name] = [unit.o[k] for k in range(block.copies)] if forked else [unit.o]
             if block.recorded:
                 _expose(m, block.name, unit.o)
+            if block in self._plan.writable:
+                wiring.connect(m, load, unit.i_load)
+                load = unit.o_load
+        if load is not None:
+            # What no store takes is the filling of an upload.
+            m.d.comb += load.ready.eq(1)
         wiring.connect(m, outputs[self._plan.blocks[-1].name].pop(), wiring.flipped(self.o))
         return m

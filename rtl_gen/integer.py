@@ -7,12 +7,13 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .memories import Memories, load_ports
 from .multiply import MULTIPLIERS, Multiplier
 from .naming import label
 from .popcount import balanced_sum
 from .replay import ReplayBuffer
 from .streams import port
-from .vectors import check_folding, check_words, lead_in, lead_out, stream_words
+from .vectors import check_folding, check_words, lead_in, lead_out
 
 __all__ = ["IntArray", "IntMvtu"]
 
@@ -245,7 +246,8 @@ class IntMvtu(wiring.Component):
     groups : int
         Matrices that take turns; a divisor of `vectors`.
     weight_style : str
-        As in `RomStream`.
+        As in `RomStream`, or ``"ram"`` or ``"spram"`` as in `Memories`: weights and
+        offsets are then loaded at run time.
     multiplier : str
         ``"dsp"`` or ``"lut"``, see `Multiplier`.
 
@@ -256,6 +258,8 @@ class IntMvtu(wiring.Component):
     o : stream of word(pe, bits_out), out
         NF words a vector, `last` with the last one of a frame. Lanes past the last row carry their
         offset plus what their weights give: 0 if both are 0.
+    i_load, o_load : stream of word(1, 16), in and out
+        As in `WritableStream`, where the style has them: weights, then offsets.
 
     Raises
     ------
@@ -295,7 +299,8 @@ class IntMvtu(wiring.Component):
         self._array = {"pe": pe, "simd": simd, "weight_bits": weight_bits, "bits": bits}
         self._array |= {"bits_out": bits_out}
         self._simd, self._multiplier = simd, multiplier
-        super().__init__({"i": In(port(simd, bits)), "o": Out(port(pe, bits_out))})
+        members = {"i": In(port(simd, bits)), "o": Out(port(pe, bits_out))}
+        super().__init__(members | load_ports(weight_style))
 
     @property
     def cycles(self) -> int:
@@ -315,8 +320,10 @@ class IntMvtu(wiring.Component):
             folds=self.synapse_folds, multiplier=self._multiplier, **self._array
         )
         label(array, "array")
-        stream_words(m, "weights", self._weights, array.i_weight, self._weight_style)
-        stream_words(m, "constants", self._offsets, array.i_offset)
+        memories = Memories(m, self, self._weight_style)
+        memories.stream("weights", self._weights, array.i_weight)
+        memories.stream("constants", self._offsets, array.i_offset, small=True)
+        memories.close()
         lead_in(
             m,
             self.i,

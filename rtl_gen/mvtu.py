@@ -8,11 +8,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .array import PEArray
+from .memories import Memories, load_ports
 from .naming import label
 from .replay import ReplayBuffer
 from .streams import port
 from .threshold import OffsetUnit, ThresholdUnit
-from .vectors import check_folding, check_words, lead_in, lead_out, stream_words
+from .vectors import check_folding, check_words, lead_in, lead_out
 
 __all__ = ["Mvtu"]
 
@@ -47,7 +48,8 @@ class Mvtu(wiring.Component):
         Without thresholds: NF words a group of a number for each PE that is added to its count,
         each `bits_out` wide; sums are modulo that width.
     weight_style : str
-        As in `RomStream`.
+        As in `RomStream`, or ``"ram"`` or ``"spram"`` as in `Memories`: weights, and thresholds or
+        offsets, are then loaded at run time.
     bits, masked : int, bool
         Of an activation, see `PEArray`.
     levels : int
@@ -66,6 +68,8 @@ class Mvtu(wiring.Component):
     o : stream of word(pe, …), out
         NF words a vector, `last` with the last one of a frame: codes 0 … levels, sums, or counts of
         `count_bits`. Lanes past the last row carry 0 as codes, and anything as counts.
+    i_load, o_load : stream of word(1, 16), in and out
+        As in `WritableStream`, where the style has them: weights, then thresholds or offsets.
 
     Raises
     ------
@@ -110,9 +114,8 @@ class Mvtu(wiring.Component):
             self._bits_out = levels.bit_length()
         else:
             self._bits_out = self.count_bits if bits_out is None else bits_out
-        super().__init__(
-            {"i": In(port(simd, bits, masked=masked)), "o": Out(port(pe, self._bits_out))}
-        )
+        members = {"i": In(port(simd, bits, masked=masked)), "o": Out(port(pe, self._bits_out))}
+        super().__init__(members | load_ports(weight_style))
 
     def _check_words(self) -> None:
         results = self._groups * self.neuron_folds
@@ -162,7 +165,8 @@ class Mvtu(wiring.Component):
             count_bits=self.count_bits,
         )
         label(array, "array")
-        stream_words(m, "weights", self._weights, array.i_weight, self._weight_style)
+        memories = Memories(m, self, self._weight_style)
+        memories.stream("weights", self._weights, array.i_weight)
         lead_in(
             m,
             self.i,
@@ -181,13 +185,14 @@ class Mvtu(wiring.Component):
                 levels=self._levels,
             )
             label(result, "threshold")
-            stream_words(m, "levels", self._thresholds, result.i_threshold)
+            memories.stream("levels", self._thresholds, result.i_threshold, small=True)
         elif self._offsets is not None:
             m.submodules.offset = result = OffsetUnit(
                 lanes=self._pe, bits=self.count_bits, bits_out=self._bits_out
             )
             label(result, "offset")
-            stream_words(m, "constants", self._offsets, result.i_offset)
+            memories.stream("constants", self._offsets, result.i_offset, small=True)
+        memories.close()
         if result is not array:
             wiring.connect(m, array.o, result.i)
         lead_out(m, result.o, self.o, vectors=self._vectors)

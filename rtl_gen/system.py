@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from bnnhw.bits import frame_bytes
 from bnnhw.errors import UsageError
 from bnnhw.plan import Plan
+from bnnhw.plan.writable import describe
 
 from .accelerator import Accelerator
 from .link import HostLink, ResultBytes
@@ -68,6 +69,7 @@ class LinkedAccelerator(wiring.Component):
         answer = plan.answer
         code, index = frame_bytes(1, answer.bits_out), frame_bytes(1, answer.index_bits)
         first = plan.blocks[0]
+        weights = describe(plan) or {"blocks": 0, "crc32": None}
         self._link = HostLink(
             divisor=divisor_for(clock_hz, baud),
             frame_bytes=frame_bytes(first.elements_in, first.bits_in),
@@ -75,6 +77,8 @@ class LinkedAccelerator(wiring.Component):
             classes=answer.elements_out,
             identity=bytes.fromhex(plan.identity),
             clock_hz=clock_hz,
+            weight_blocks=weights["blocks"],
+            weight_crc=weights["crc32"],
         )
         super().__init__({"rx": In(1), "tx": Out(1)})
 
@@ -111,4 +115,6 @@ class LinkedAccelerator(wiring.Component):
         wiring.connect(m, lanes.o, core.i)
         wiring.connect(m, core.o, octets.i)
         wiring.connect(m, octets.o, link.i)
+        if self._plan.writable:
+            wiring.connect(m, link.o_load, core.i_load)
         return m

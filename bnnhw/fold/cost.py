@@ -5,7 +5,7 @@ from functools import cache
 
 from ..bits import bits_for
 from ..graph import Graph
-from .folding import Folding, LayerFold
+from .folding import WRITABLE, Folding, LayerFold
 from .layers import Layer, layers_of
 from .memory import SHAPES, block_rams
 
@@ -145,14 +145,18 @@ def option(
     memories = [(fold.pe * fold.simd * weight_bits, groups * neuron * synapse, style)]
     if thresholds:
         folds = groups * neuron
-        memories.append((fold.pe * levels * (count + 1), folds, "lut" if folds <= 32 else "block"))
+        place = "ram" if style in WRITABLE else "lut" if folds <= 32 else "block"
+        memories.append((fold.pe * levels * (count + 1), folds, place))
     if neuron > 1:
         # The replay buffer: two banks of one vector each.
         memories.append((fold.simd * bits, 2 << max(1, (synapse - 1).bit_length()), "block"))
     for width, depth, place in memories:
         if place == "block":
             ebr += block_rams(family, width, depth)
-        elif depth > 1:
+        elif place == "ram":
+            # A RAM for each 16 bits; the large memories of "spram" are counted nowhere.
+            ebr += sum(block_rams(family, min(16, width - k), depth) for k in range(0, width, 16))
+        elif depth > 1 and place != "spram":
             lut4 += width * -(-depth // 16)
     return Option(fold, neuron * synapse, lut4, ebr)
 

@@ -6,6 +6,7 @@ from .. import __version__
 from ..bits import frame_bytes
 from .plan import Plan
 from .units import UnitPlan
+from .writable import describe
 
 __all__ = ["FORMAT", "VERSION", "manifest"]
 
@@ -64,6 +65,7 @@ def manifest(plan: Plan) -> dict[str, Any]:
         "cycles_per_image": plan.cycles,
         "bottleneck": plan.bottleneck.name,
         "layers": [_layer(unit) for unit in plan.units],
+        "weights": describe(plan),
         "meta": dict(plan.graph.meta),
     }
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .. import __version__
 from ..fold import Folding
+from ..fold.folding import WRITABLE
 from ..graph import Graph, Grid
 from .blocks import ArgmaxPlan, Block
 from .units import UnitPlan
@@ -48,6 +49,11 @@ class Plan:
     def units(self) -> tuple[UnitPlan, ...]:
         """The units with weights, in stream order."""
         return tuple(block for block in self.blocks if isinstance(block, UnitPlan))
+
+    @property
+    def writable(self) -> tuple[UnitPlan, ...]:
+        """The units whose weights are loaded at run time, in the order in which they are."""
+        return tuple(unit for unit in self.units if unit.weight_style in WRITABLE)
 
     @property
     def recorded(self) -> tuple[Block, ...]:

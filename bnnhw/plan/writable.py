@@ -48,9 +48,7 @@ class Store:
 def stores(plan: Plan) -> tuple[Store, ...]:
     """List the writable memories of a plan in the order of the chain: that of an upload."""
     found = []
-    for unit in plan.units:
-        if unit.weight_style not in WRITABLE:
-            continue
+    for unit in plan.writable:
         widths = {"weights": unit.pe * unit.simd * unit.weight_bits, **_row_widths(unit)}
         for content in _CONTENTS:
             words = getattr(unit, content, None)
@@ -90,13 +88,13 @@ def _outline(block: Any) -> dict[str, Any]:
             if fields.get(content) is not None:
                 fields[content] = len(fields[content])
     # Python refuses to write the decimal digits of an int as wide as the words of a large array.
-    return {key: repr_hex(value) for key, value in fields.items()}
+    return {key: _hexadecimal(value) for key, value in fields.items()}
 
 
-def repr_hex(value: Any) -> Any:
+def _hexadecimal(value: Any) -> Any:
     """Write ints in tuples as hexadecimal digits."""
     if isinstance(value, tuple):
-        return [repr_hex(item) for item in value]
+        return [_hexadecimal(item) for item in value]
     return f"{value:x}" if isinstance(value, int) else value
 
 
@@ -112,8 +110,13 @@ def describe(plan: Plan) -> dict[str, Any] | None:
     if not found:
         return None
     image = _image(plan)
+    folds = {unit.layer: plan.folding.layers[unit.layer] for unit in plan.units}
     return {
         "structure": structure(plan),
+        "folding": {
+            "input_lanes": plan.folding.input_lanes,
+            "layers": {name: asdict(fold) for name, fold in folds.items()},
+        },
         "bytes": len(image),
         "blocks": block_count(len(image)),
         "crc32": upload_crc(image) if all(store.initial for store in found) else None,
@@ -146,7 +149,7 @@ def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
             "The design has no memories that could be loaded.",
             'Build one with weights = "ram" or "spram" for some layers, and give its manifest.',
         )
-    plan = make_plan(graph, _folding(manifest), name=str(manifest["name"]))
+    plan = make_plan(graph, _folding(described), name=str(manifest["name"]))
     if structure(plan) != described["structure"]:
         raise UsageError(
             f"Network '{graph.name}' differs from that of the design in more than its weights.",
@@ -155,11 +158,7 @@ def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
     return _image(plan)
 
 
-def _folding(manifest: Mapping[str, Any]) -> Folding:
-    layers = {
-        item["layer"]: LayerFold(
-            item["pe"], item["simd"], item["weight_memory"]["style"], item["multiplier"]
-        )
-        for item in manifest["layers"]
-    }
-    return Folding(layers, manifest["input"]["lanes"])
+def _folding(described: Mapping[str, Any]) -> Folding:
+    given = described["folding"]
+    layers = {name: LayerFold(**fold) for name, fold in given["layers"].items()}
+    return Folding(layers, given["input_lanes"])

@@ -13,7 +13,7 @@ from bnnhw.graph import Graph
 MakeNetwork = Callable[[Sequence[int]], Graph]
 TODO = (
     "Write [layer.NAME] tables with pe = …, simd = … and optionally "
-    'weights = "auto", "lut" or "block".'
+    "weights = one of auto, lut, block, ram, spram."
 )
 
 
@@ -162,7 +162,7 @@ def test_check_accepts_what_suits(network: MakeNetwork) -> None:
         (
             {**GOOD, "fc2": LayerFold(1, 1, "gold")},
             None,
-            r"Layer 'fc2': weights = 'gold' is not known\.\nUse one of auto, lut, block\.",
+            r"Layer 'fc2': weights = 'gold' is not known\.\nUse one of auto, lut, .*, spram\.",
         ),
         (
             GOOD,

@@ -96,6 +96,7 @@ def test_holds_what_a_host_needs(network: MakeNetwork, ragged: Folding) -> None:
         },
         "cycles_per_image": 12,
         "bottleneck": "fc1",
+        "weights": None,
         "meta": {"source": "nowhere"},
     }
 
