@@ -14,7 +14,7 @@ from .streams import port
 
 __all__ = ["BLOCK_FOLDS", "SearchThreshold", "prefers_search", "stage_tables"]
 
-FEW_FOLDS = 4
+FEW_FOLDS = 8
 """Most words of thresholds whose tables are a LUT or two for each bit."""
 BLOCK_FOLDS = 64
 """Fewest words of thresholds that were measured to be better off in block RAM."""
@@ -278,6 +278,7 @@ def prefers_search(lanes: int, levels: int, folds: int, bits: int) -> bool:
     3       64     136 (7), 148 (6)       169 (3), 129 (5)
     7       1      213, 229               262, 151
     7       4      310, 309               380, 232
+    7       8      488, 423               501, 347
     7       16     534, 722               608, 655
     7       64     308 (15), 240 (10)     393 (7), 181 (9)
     15      1      516, 353               666, 239

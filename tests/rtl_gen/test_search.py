@@ -170,7 +170,7 @@ def test_style_reaches_every_memory(style: str, mark: str | None) -> None:
 
 def test_the_rule_says_what_was_measured() -> None:
     """Smaller on the mean of both families, in the table of `prefers_search`."""
-    for folds in (1, 4, 16, BLOCK_FOLDS):
+    for folds in (1, 4, 8, 16, BLOCK_FOLDS):
         assert not prefers_search(4, 3, folds, 8)
         assert prefers_search(4, 7, folds, 8) == (folds != 16)
         assert prefers_search(4, 15, folds, 8)
