@@ -20,7 +20,7 @@ from sim.bench import exercise
 from sim.streams import frame
 
 # Groups, rows, columns.
-SHAPES = [(1, 1, 1), (1, 4, 5), (1, 3, 6), (1, 1, 7), (2, 2, 3), (3, 3, 4), (5, 1, 9)]
+SHAPES = [(1, 1, 1), (1, 4, 5), (1, 2, 6), (1, 1, 7), (2, 2, 3), (3, 3, 4), (5, 1, 9)]
 # Widths of weights, codes and sums.
 WIDTHS = {"8-bit": (8, 8, 21), "short": (3, 2, 9), "longest": (12, 16, 32), "modulo": (4, 4, 5)}
 STALLS: list[Any] = [50, 90, "toggle", {"o": "patient"}, {"i": 90}]

@@ -248,8 +248,17 @@ STALLS: list[Any] = [50, 90, "toggle", {"o": "patient"}, {"i": 90}]
 GROUPS = {"many channels": (5, 1, 9), "two": (2, 2, 3), "three": (3, 3, 2), "one tap": (5, 1, 1)}
 
 
-@pytest.mark.parametrize(("bits", "masked"), [(1, False), (1, True), (3, False), (2, True)])
-@pytest.mark.parametrize("kind", ["counts", "thresholds", "offsets"])
+@pytest.mark.parametrize(
+    ("kind", "bits", "masked"),
+    [
+        ("counts", 1, False),
+        ("counts", 2, True),
+        ("thresholds", 1, True),
+        ("thresholds", 3, False),
+        ("offsets", 1, False),
+        ("offsets", 2, True),
+    ],
+)
 @pytest.mark.parametrize("shape", GROUPS)
 def test_groups(shape: str, kind: str, bits: int, masked: bool) -> None:
     """Grouped and depthwise: the matrices take turns without a bubble, also past a frame's end."""
