@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Array, Const, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value
 
 from .scene import Scene
 
@@ -82,7 +82,9 @@ class Frames:
         """Word of its frame that the input is at."""
         self.word_out = Signal(range(len(table)), name="word_out")
         """Word of its frame that the output is at."""
-        self.lead = Signal(range(flight + 2), name="lead")
+        # A block that does not need a frame's last words may be done with it before they come.
+        early = max(_latest(row) for row in table) < words_in
+        self.lead = Signal(range(-1 if early else 0, flight + 2), name="lead")
         """Frames that the input has finished and the output not."""
         self.end_in = self.put & (self.word_in == words_in - 1)
         """The last word of a frame goes in."""
@@ -100,7 +102,9 @@ class Frames:
         self._check("flight", self.lead + self.end_in - self.end_out <= flight)
         with_this = self.word_in + self.put
         needed = Array(_latest(row) for row in table)[self.word_out]
-        self._check("cause", (self.lead != 0) | (needed <= with_this), when=self.got)
+        self._check(
+            "cause", (self.lead > 0) | ((self.lead == 0) & (needed <= with_this)), when=self.got
+        )
         if last is not None:
             self._check("last", last == (self.word_out == len(table) - 1), when=o.valid)
         self._blank(o, elements_out, blank)
@@ -131,7 +135,7 @@ class Frames:
         ahead = Signal.like(self.lead)
         value = Signal(max(len(element) for element in lanes_in))
         # What is known at this clock, also if it is the one in which the element is taken.
-        begins = self.put & (self.word_in == word) & chosen & ~noted
+        begins = self.put & (self.word_in == word) & (self.lead >= 0) & chosen & ~noted
         known = noted | begins
         before = Mux(begins, self.lead, ahead)
         shown = Mux(begins, Array(lanes_in)[lane], value)
@@ -142,14 +146,14 @@ class Frames:
             value.eq(shown),
         ]
         for index, element in enumerate(lanes_out):
-            here: Value = Const(0, 1)
-            for position, row in enumerate(self._table):
-                source = row[index]
-                if source is not None:
-                    match = (word == source[0]) & (lane == source[1])
-                    here = here | ((self.word_out == position) & match)
-            when = o.valid & known & (before == 0) & here
-            self._check(f"order {index}", element == shown, when=when)
+            places = [
+                (self.word_out == position) & (word == source[0]) & (lane == source[1])
+                for position, source in enumerate(row[index] for row in self._table)
+                if source is not None and source is not ELSEWHERE
+            ]
+            if places:
+                when = o.valid & known & (before == 0) & Cat(places).any()
+                self._check(f"order {index}", element == shown, when=when)
 
 
 def _latest(row: Sequence[Place | None]) -> int:

@@ -37,6 +37,8 @@ class Scene:
         What the properties are about; it becomes the submodule `dut`.
     properties : callable
         Adds the environment and the properties; called with this scene.
+    only : str
+        Leave out every check whose name does not begin so.
 
     Raises
     ------
@@ -44,22 +46,24 @@ class Scene:
         If nothing is checked, or two checks have the same name.
     """
 
-    def __init__(self, component: Any, properties: "Properties") -> None:
+    def __init__(self, component: Any, properties: "Properties", *, only: str = "") -> None:
         self.m = Module()
         """Where the properties' own logic goes; what it drives needs the domain `sync`."""
         self.dut = component
         """The component."""
         self._domain = ClockDomain("sync")
+        self._only = only
         self._names: list[str] = []
         self.m.domains.sync = self._domain
         self.m.submodules.dut = component
         properties(self)
-        if not self._names:
-            raise ValueError(f"Properties of {type(component).__name__} must check something")
+        if not any(name.startswith(only) for name in self._names):
+            which = f"something that begins with {only!r}" if only else "something"
+            raise ValueError(f"Properties of {type(component).__name__} must check {which}")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the checks, without those of stream contracts."""
+        """Names of all checks."""
         return tuple(self._names)
 
     def any_clock(self, shape: ShapeLike, name: str) -> Signal:
@@ -75,7 +79,8 @@ class Scene:
         if name in self._names:
             raise ValueError(f"Check must have a name of its own, not {name!r}")
         self._names.append(name)
-        self._at_edge(Assert(Value.cast(what), name), name, when)
+        if name.startswith(self._only):
+            self._at_edge(Assert(Value.cast(what), name), name, when)
         self.reach(name, when)
 
     def check_waits(self, name: str, waits: Value, most: int) -> None:
@@ -99,25 +104,28 @@ class Scene:
             payload.eq(self.any_clock(payload.shape(), f"{name}_payload")),
             port.valid.eq(self.any_clock(1, f"{name}_valid")),
         ]
-        self._contract(port, name, assume=True)
+        contract = StreamContract(shape=payload.shape(), name=name, assume=True)
+        self.m.submodules[f"contract_{name}"] = contract
+        contract.listen(self.m, port)
 
     def sink(self, port: Any, name: str) -> None:
-        """Take an output stream whenever one likes, and check that it keeps the contract."""
+        """Take an output stream whenever one likes, and check that it keeps the contract.
+
+        The rule is that of `StreamContract`, written down once more, under names that can fail.
+        """
+        payload = Value.cast(port.payload)
         self.m.d.comb += port.ready.eq(self.any_clock(1, f"{name}_ready"))
-        self._contract(port, name, assume=False)
-        self.reach(f"{name} waits", port.valid & ~port.ready)
+        waits = Signal(name=f"{name}_waits")
+        offered = Signal(payload.shape(), name=f"{name}_offered")
+        self.m.d.sync += [waits.eq(port.valid & ~port.ready), offered.eq(payload)]
+        self.check(f"{name} stays valid", port.valid, when=waits)
+        self.check(f"{name} stays the same", payload == offered, when=waits)
         self.reach(f"{name} moves", port.valid & port.ready)
 
     def rtlil(self) -> str:
         """Write all of it as RTLIL, with `top` as the name of its top module."""
         ports = [self._domain.clk, self._domain.rst]
         return str(rtlil.convert(self.m, name="top", ports=ports))
-
-    def _contract(self, port: Any, name: str, *, assume: bool) -> None:
-        shape = Value.cast(port.payload).shape()
-        contract = StreamContract(shape=shape, name=name, assume=assume)
-        self.m.submodules[f"contract_{name}"] = contract
-        contract.listen(self.m, port)
 
     def _named(self, value: Value, shape: ShapeLike, name: str) -> Signal:
         signal = Signal(shape, name=name)

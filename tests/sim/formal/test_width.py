@@ -35,7 +35,7 @@ def test_every_check_is_reached(elements: int, lanes_in: int, lanes_out: int) ->
     depth = 2 * dut.cycles + dut.latency + 3
     result = prove(dut, converter, mode=Mode.COVER, depth=depth)
     assert result.verdict is Verdict.REACHED, result
-    assert {"cause", "last", "second frame", "deaf"} <= set(result.reached)
+    assert {"cause", "order 0", "second frame"} <= set(result.reached)
 
 
 class Broken(WidthConverter):
@@ -68,23 +68,26 @@ class Broken(WidthConverter):
         return m
 
 
-@pytest.mark.parametrize("geometry", [(5, 2, 2), (5, 2, 4), (5, 4, 2), (7, 2, 3), (7, 3, 2)])
+ONE_OF_EACH = [(5, 2, 2), (5, 2, 4), (5, 4, 2), (7, 2, 3), (7, 3, 2)]
+FAULTS = [
+    ("one more", "blank"),
+    ("one less", "order"),
+    ("one less", "last"),
+    ("first and last lane swapped", "order"),
+    ("always last", "last"),
+    ("deaf from the second frame on", "deaf"),
+    ("deaf from the second frame on", "silent"),
+    ("looks at ready", "o stays the same"),
+]
+# Wires lose nothing with a frame that is a word too short: only its `last` is wrong.
+HARMLESS = ((5, 2, 2), "one less", "order")
+TWINS = [(geometry, *fault) for geometry in ONE_OF_EACH for fault in FAULTS]
+
+
 @pytest.mark.parametrize(
-    ("fault", "names"),
-    [
-        ("one more", {"blank 0", "blank 1", "blank 2", "blank 3", "last", "silent"}),
-        ("one less", {"order 0", "order 1", "last"}),
-        ("first and last lane swapped", {"order 0", "order 1", "order 2", "order 3", "blank 0"}),
-        ("always last", {"last"}),
-        ("deaf from the second frame on", {"deaf", "silent"}),
-        ("looks at ready", {"order 0", "contract"}),
-    ],
+    ("geometry", "fault", "name"), [twin for twin in TWINS if twin != HARMLESS]
 )
-def test_broken_twin_is_refuted(
-    geometry: tuple[int, int, int], fault: str, names: set[str]
-) -> None:
-    result = prove(Broken(fault, *geometry), converter, mode=Mode.BMC, depth=14)
-    assert result.verdict is Verdict.REFUTED
-    assert any(
-        failed.startswith(name) or name in failed for failed in result.names for name in names
-    ), result
+def test_broken_twin_is_refuted(geometry: tuple[int, int, int], fault: str, name: str) -> None:
+    result = prove(Broken(fault, *geometry), converter, mode=Mode.BMC, depth=14, only=name)
+    assert result.verdict is Verdict.REFUTED, result
+    assert all(failed.startswith(name) for failed in result.names)
