@@ -42,7 +42,8 @@ class Circuit:
         """
         lines = _Lines(content)
         kind, *numbers = lines.next().split()
-        most, inputs, latches, outputs, gates, bads, assumed, *rest = (int(n) for n in numbers)
+        counts = [int(number) for number in numbers] + [0] * (9 - len(numbers))
+        most, inputs, latches, outputs, gates, bads, assumed, *rest = counts
         if kind != b"aig" or most != inputs + latches + gates or any(rest):
             raise ValueError("AIGER must be binary, without justice and fairness properties")
         following = [lines.next().split() for _ in range(latches)]

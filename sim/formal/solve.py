@@ -209,17 +209,18 @@ def _pdr(folder: Path, limit: int) -> Result:
         log = _yosys(folder, _TO_ABC, limit + 60)
     except ToolFailed as failed:
         log = failed.output
-    found, verdict = folder / "invariant.pla", Verdict.OPEN
+    verdict = Verdict.OPEN
     if (folder / "trace.aiw").exists():
         verdict = Verdict.REFUTED
-    elif found.exists():
-        cubes = parse_invariant(found.read_text())
-        if cubes is not None:
-            (folder / "certificate.smt2").write_text(certificate(circuit, cubes))
-            answer = run_tool([*_CHECKER, "certificate.smt2"], cwd=folder, limit=limit).output
-            log += f"{len(cubes)} clauses, {len(circuit.latches)} latches: {answer}"
-            if answer.split() == ["unsat"] * 3:
-                verdict = Verdict.PROVED
+    else:
+        # Nothing is claimed of what holds in every state, reached or not: the solver sees that.
+        found = folder / "invariant.pla"
+        cubes = (parse_invariant(found.read_text()) if found.exists() else None) or []
+        (folder / "certificate.smt2").write_text(certificate(circuit, cubes))
+        answer = run_tool([*_CHECKER, "certificate.smt2"], cwd=folder, limit=limit).output
+        log += f"{len(cubes)} clauses, {len(circuit.latches)} latches: {answer}"
+        if answer.split() == ["unsat"] * 3:
+            verdict = Verdict.PROVED
     return Result(verdict=verdict, mode=Mode.PDR, depth=0, log=log)
 
 
