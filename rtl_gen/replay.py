@@ -82,7 +82,11 @@ class ReplayBuffer(wiring.Component):
         m = Module()
         final = self._words - 1
         span = max(1, final.bit_length())
-        memory: Memory[Any, Any] = Memory(shape=self._width, depth=2 << span, init=[])
+        # A word is read only after it was written (`there` below), so Yosys need not build what
+        # happens if both meet.
+        memory: Memory[Any, Any] = Memory(
+            shape=self._width, depth=2 << span, init=[], attrs={"no_rw_check": "1"}
+        )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         full = Signal(2)

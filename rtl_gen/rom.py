@@ -1,16 +1,20 @@
 """A read-only memory that streams its words in order, for ever: weights and thresholds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
 
+from bnnhw.fold.memory import prefers_luts
+
 __all__ = ["STYLES", "RomStream"]
 
 STYLES = ("auto", "lut", "block")
+# Both families have about 200 LUT4 for each block RAM.
+_RAM_IN_CELLS = 200
 
 
 class RomStream(wiring.Component):
@@ -19,6 +23,10 @@ class RomStream(wiring.Component):
     One word a clock; the first word is there one clock after reset. While the consumer stalls, the
     word is held by the memory's own output register. A memory of one word is a constant that is
     always valid.
+
+    Where the platform has `block_ram_shapes`, words outside of LUTs lie in rows of one or more, and
+    a register behind the memory holds a row and shifts it: the first word is there two clocks after
+    reset, the way out of a block RAM ends at the register, and no multiplexer joins several RAMs.
 
     Parameters
     ----------
@@ -32,6 +40,11 @@ class RomStream(wiring.Component):
     Members
     -------
     o : stream of unsigned(width), out
+
+    Platform overrides
+    ------------------
+    Define ``block_ram_shapes``, the (depth, width) of a block RAM in each of its modes, where its
+    output is slow against a register's and flip-flops cost no lookup tables.
 
     Raises
     ------
@@ -69,30 +82,92 @@ class RomStream(wiring.Component):
         """Where the words lie."""
         return self._style
 
+    def words_a_row(self, shapes: Iterable[tuple[int, int]]) -> int:
+        """Choose how many words lie side by side: what takes the fewest block RAMs and registers.
+
+        No RAM then needs a neighbour to be deep enough, so that no multiplexer comes behind them.
+
+        Parameters
+        ----------
+        shapes : iterable of (int, int)
+            Depth and width of a block RAM in each of its modes.
+        """
+        count = len(self._words)
+        divisors = [number for number in range(1, count + 1) if count % number == 0]
+        ways = []
+        for depth, width in shapes:
+            side = next(number for number in divisors if count // number <= depth)
+            rams = -(-side * self._width // width)
+            ways.append((_RAM_IN_CELLS * rams + side * self._width, side))
+        return min(ways)[1]
+
     def elaborate(self, platform: object) -> Module:
-        """Build the memory and its address counter."""
+        """Build the memory and its address counter, or a memory in rows where RAMs are slow."""
         m = Module()
+        shapes = getattr(platform, "block_ram_shapes", None)
         if len(self._words) == 1:
             m.d.comb += [self.o.payload.eq(self._words[0]), self.o.valid.eq(1)]
-            return m
+        elif shapes is None or self._in_luts():
+            self._words_of(m)
+        else:
+            self._rows_of(m, self.words_a_row(shapes))
+        return m
+
+    def _in_luts(self) -> bool:
+        if self._style == "auto":
+            return prefers_luts(self._width, len(self._words))
+        return self._style == "lut"
+
+    def _memory(self, m: Module, words: Sequence[int], width: int, style: str) -> tuple[Any, Value]:
+        """Add a memory whose read port goes on to the next word with every clock of `en`."""
         # Yosys reads these attributes when it maps memories; "logic" is its word for LUTs and
         # flip-flops.
         attrs = {"lut": {"rom_style": "logic"}, "block": {"rom_style": "block"}, "auto": {}}
         memory: Memory[Any, Any] = Memory(
-            shape=self._width,
-            depth=len(self._words),
-            init=self._words,
-            attrs=attrs[self._style],
+            shape=width, depth=len(words), init=words, attrs=attrs[style]
         )
         m.submodules.memory = memory
-        read = memory.read_port()
-        address = Signal(range(len(self._words)))
-        take = ~self.o.valid | self.o.ready
-        m.d.comb += [read.addr.eq(address), read.en.eq(take), self.o.payload.eq(read.data)]
-        with m.If(take):
-            m.d.sync += self.o.valid.eq(1)
-            with m.If(address == len(self._words) - 1):
+        read: Any = memory.read_port()
+        address = Signal(range(len(words)))
+        m.d.comb += read.addr.eq(address)
+        with m.If(read.en):
+            with m.If(address == len(words) - 1):
                 m.d.sync += address.eq(0)
             with m.Else():
                 m.d.sync += address.eq(address + 1)
-        return m
+        return read, read.data
+
+    def _words_of(self, m: Module) -> None:
+        """Offer the memory's own output."""
+        read, data = self._memory(m, self._words, self._width, self._style)
+        take = ~self.o.valid | self.o.ready
+        m.d.comb += [read.en.eq(take), self.o.payload.eq(data)]
+        with m.If(take):
+            m.d.sync += self.o.valid.eq(1)
+
+    def _rows_of(self, m: Module, side: int) -> None:
+        """Read `side` words at once into a register, and shift it."""
+        width = self._width
+        rows = [
+            sum(word << width * place for place, word in enumerate(self._words[at : at + side]))
+            for at in range(0, len(self._words), side)
+        ]
+        row = Signal(side * width, reset_less=True)
+        slot = Signal(range(side))
+        fetched = Signal()
+        load = Signal()
+        m.d.comb += [
+            self.o.payload.eq(row[:width]),
+            load.eq(~self.o.valid | (self.o.ready & (slot == side - 1))),
+        ]
+        if len(rows) == 1:
+            data: Value = Const(rows[0], side * width)
+            m.d.comb += fetched.eq(1)
+        else:
+            read, data = self._memory(m, rows, side * width, "block")
+            m.d.comb += read.en.eq(load | ~fetched)
+            m.d.sync += fetched.eq(1)
+        with m.If(load):
+            m.d.sync += [row.eq(data), slot.eq(0), self.o.valid.eq(fetched)]
+        with m.Elif(self.o.ready):
+            m.d.sync += [row.eq(row >> width), slot.eq(slot + 1)]

@@ -2,36 +2,54 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Value, unsigned
+from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .popcount import balanced_sum
+from .spare import Spare
 from .streams import port
 
 __all__ = ["OffsetUnit", "ThresholdUnit"]
 
 
-def _joined(m: Module, unit: Any, numbers: Any) -> Value:
-    """Take a word of counts together with one of numbers; tell when the output may change."""
-    step = ~unit.o.valid | unit.o.ready
+def _joined(m: Module, unit: Any, numbers: Any) -> tuple[Value, Any]:
+    """Take a word of counts together with one of numbers.
+
+    Behind the register is a spare one, because whatever follows would otherwise lead its `ready`
+    through here to every flip-flop of the array in front.
+
+    Returns
+    -------
+    step : Value
+        The register may change.
+    payload : Any
+        The register, of which `last` is driven.
+    """
+    m.submodules.spare = spare = Spare(shape=unit.o.payload.shape())
+    wiring.connect(m, spare.o, wiring.flipped(unit.o))
+    valid = Signal()
+    payload = Signal(unit.o.payload.shape())
+    step = ~valid | spare.i.ready
     m.d.comb += [
+        spare.i.valid.eq(valid),
+        spare.i.payload.eq(payload),
         unit.i.ready.eq(step & numbers.valid),
         numbers.ready.eq(step & unit.i.valid),
     ]
     with m.If(step):
         m.d.sync += [
-            unit.o.valid.eq(unit.i.valid & numbers.valid),
-            unit.o.payload.last.eq(unit.i.payload.last),
+            valid.eq(unit.i.valid & numbers.valid),
+            payload.last.eq(unit.i.payload.last),
         ]
-    return step
+    return step, payload
 
 
 class ThresholdUnit(wiring.Component):
     """Compare each lane's count with its thresholds, and say how many of them it reaches.
 
-    Takes one word of counts and one of thresholds together, each clock; latency 1; a stalled output
-    holds its word.
+    Takes one word of counts and one of thresholds together, each clock; latency 1. While `o` stalls
+    it takes one more word and then waits; no combinational path leads from `o.ready` to `i.ready`.
 
     Parameters
     ----------
@@ -97,22 +115,24 @@ class ThresholdUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build one comparator a lane and the output register."""
         m = Module()
-        with m.If(_joined(m, self, self.i_threshold)):
+        step, payload = _joined(m, self, self.i_threshold)
+        with m.If(step):
             for lane in range(self._lanes):
                 reached = [
                     self.i.payload.data[lane]
                     >= self.i_threshold.payload[lane * self._levels + level]
                     for level in range(self._levels)
                 ]
-                m.d.sync += self.o.payload.data[lane].eq(balanced_sum(reached))
+                m.d.sync += payload.data[lane].eq(balanced_sum(reached))
         return m
 
 
 class OffsetUnit(wiring.Component):
     """Add a number of its own to each lane's count, modulo the width of the result.
 
-    Takes one word of counts and one of offsets together, each clock; latency 1; a stalled output
-    holds its word. Modulo arithmetic makes negative offsets right as long as the sums are in range.
+    Takes one word of counts and one of offsets together, each clock; latency 1. While `o` stalls it
+    takes one more word and then waits; no combinational path leads from `o.ready` to `i.ready`.
+    Modulo arithmetic makes negative offsets right as long as the sums are in range.
 
     Parameters
     ----------
@@ -154,8 +174,9 @@ class OffsetUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build one adder for each lane."""
         m = Module()
-        with m.If(_joined(m, self, self.i_offset)):
+        step, payload = _joined(m, self, self.i_offset)
+        with m.If(step):
             for lane in range(self._lanes):
                 total = self.i.payload.data[lane] + self.i_offset.payload[lane]
-                m.d.sync += self.o.payload.data[lane].eq(total)
+                m.d.sync += payload.data[lane].eq(total)
         return m
