@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +16,9 @@ from bnnhw.target import Board
 from ..tools import Toolchain, ToolFailed, environment, run_tool, toolchain, warm_up
 from . import nextpnr
 from .platform import BuildSteps, prepare
-from .report import BuildReport, check, does_not_fit
+from .report import BuildReport, check, check_size, does_not_fit
 
-__all__ = ["build_bitstream"]
+__all__ = ["build_bitstream", "try_seeds"]
 
 _STEPS = ("synthesis", "place and route", "pack")
 # What is kept, by suffix: bitstream, placed design as text, constraints, logs, raw timing report.
@@ -77,12 +77,60 @@ def build_bitstream(
     target = Path(out_dir)
     with _scratch(target, name) as scratch:
         job = _Job(board, name, toolchain(board.family), Path(scratch))
+        job.begin(steps, tell)
         job.run(steps, tell, limit)
         report = job.report(seed, cycles_per_image)
         check(report, board)
         (job.place / f"{name}.report.json").write_text(report.to_json(), encoding="utf-8")
         _move(job.place, target, name)
     return report
+
+
+def try_seeds(
+    core: Elaboratable,
+    board: Board,
+    *,
+    name: str,
+    seeds: Sequence[int],
+    cycles_per_image: int | None = None,
+    progress: Callable[[str], None] | None = None,
+    limit: float = 3600,
+) -> tuple[BuildReport, ...]:
+    """Synthesise a core once, place and route it with each of several seeds, and keep no file.
+
+    A seed that does not reach the clock is reported as well as one that does.
+
+    Parameters
+    ----------
+    core, board, name, cycles_per_image, progress, limit
+        As in `build_bitstream`.
+    seeds : sequence of int
+        At least one.
+
+    Raises
+    ------
+    DoesNotFit, ToolMissing, ToolFailed, UsageError
+        As in `build_bitstream`.
+    ValueError
+        If there is no seed.
+    """
+    if not seeds:
+        raise ValueError("Seeds must be at least one, not none")
+    tell = progress or (lambda step: None)
+    steps = prepare(core, board, name=name, seed=seeds[0])
+    reports = []
+    with tempfile.TemporaryDirectory(prefix=f"{name}.") as scratch:
+        job = _Job(board, name, toolchain(board.family), Path(scratch))
+        job.begin(steps, tell)
+        tell(_STEPS[0])
+        job.step(_STEPS[0], steps, limit)
+        for seed in seeds:
+            tell(f"{_STEPS[1]}, seed {seed}")
+            job.step(_STEPS[1], steps.with_seed(seed), limit)
+            reports.append(job.report(seed, cycles_per_image))
+    for report in reports:
+        check_size(report, board)
+    return tuple(reports)
 
 
 @dataclass(frozen=True)
@@ -94,22 +142,30 @@ class _Job:
     tools: Toolchain
     place: Path
 
-    def run(self, steps: BuildSteps, tell: Callable[[str], None], limit: float) -> None:
-        """Run the tools one after the other."""
+    def begin(self, steps: BuildSteps, tell: Callable[[str], None]) -> None:
+        """Write the files that the tools read."""
         if self.tools.kind == "yowasp":
             warm_up(tell)
         for file, text in steps.files.items():
             (self.place / file).write_bytes(text.encode() if isinstance(text, str) else text)
-        env = environment(self.board.family)
-        for step, (tool, *words) in zip(_STEPS, steps.commands, strict=True):
+
+    def run(self, steps: BuildSteps, tell: Callable[[str], None], limit: float) -> None:
+        """Run the tools one after the other."""
+        for step in _STEPS:
             tell(step)
-            try:
-                run_tool([self.tools.programs[tool], *words], cwd=self.place, env=env, limit=limit)
-            except ToolFailed as failed:
-                better = self._explained(failed) if step == _STEPS[1] else None
-                if better is None:
-                    raise
-                raise better from failed
+            self.step(step, steps, limit)
+
+    def step(self, step: str, steps: BuildSteps, limit: float) -> None:
+        """Run one tool."""
+        tool, *words = steps.commands[_STEPS.index(step)]
+        env = environment(self.board.family)
+        try:
+            run_tool([self.tools.programs[tool], *words], cwd=self.place, env=env, limit=limit)
+        except ToolFailed as failed:
+            better = self._explained(failed) if step == _STEPS[1] else None
+            if better is None:
+                raise
+            raise better from failed
 
     def report(self, seed: int, cycles_per_image: int | None) -> BuildReport:
         """Read what the tools have written."""

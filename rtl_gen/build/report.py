@@ -7,7 +7,15 @@ from typing import Any, ClassVar
 from bnnhw.errors import DoesNotFit, TimingFailed
 from bnnhw.target import Board
 
-__all__ = ["BuildReport", "ClockTiming", "SlowestPath", "Usage", "check", "does_not_fit"]
+__all__ = [
+    "BuildReport",
+    "ClockTiming",
+    "SlowestPath",
+    "Usage",
+    "check",
+    "check_size",
+    "does_not_fit",
+]
 
 _TITLES = {
     "lut4": "LUT4",
@@ -169,13 +177,7 @@ def check(report: BuildReport, board: Board) -> None:
     TimingFailed
         If a clock is slower than the board's.
     """
-    over = {
-        kind: Usage(entry.used, getattr(board.budget, kind))
-        for kind, entry in report.usage.items()
-        if entry.used > getattr(board.budget, kind)
-    }
-    if over:
-        raise does_not_fit(report.name, board, over)
+    check_size(report, board)
     wanted = board.clock.sync_hz / 1_000_000
     if report.fmax_mhz < wanted:
         path = f" Its slowest path takes {report.slowest}." if report.slowest else ""
@@ -185,6 +187,23 @@ def check(report: BuildReport, board: Board) -> None:
             f"Ask for a clock of at most {int(report.fmax_mhz)} MHz, another seed, or fewer lanes "
             "(SIMD).",
         )
+
+
+def check_size(report: BuildReport, board: Board) -> None:
+    """Hold what a build uses against its board.
+
+    Raises
+    ------
+    DoesNotFit
+        If it uses more of anything than the board's budget.
+    """
+    over = {
+        kind: Usage(entry.used, getattr(board.budget, kind))
+        for kind, entry in report.usage.items()
+        if entry.used > getattr(board.budget, kind)
+    }
+    if over:
+        raise does_not_fit(report.name, board, over)
 
 
 def does_not_fit(name: str, board: Board, usage: dict[str, Usage]) -> DoesNotFit:

@@ -5,7 +5,7 @@ import pytest
 
 from bnnhw.errors import DoesNotFit, TimingFailed, UsageError
 from rtl_gen.build.boards import load_board
-from rtl_gen.build.flow import build_bitstream
+from rtl_gen.build.flow import build_bitstream, try_seeds
 from rtl_gen.build.report import Usage
 from rtl_gen.tools import ToolFailed, run_tool
 
@@ -104,6 +104,38 @@ def test_other_seed_other_bytes(built, tmp_path, echo):
     assert other.seed == 2 and other.usage == first.report.usage
     data = (first.folder / first.report.bitstream).read_bytes()
     assert (tmp_path / other.bitstream).read_bytes() != data
+
+
+def test_seeds_give_the_reports_of_their_builds(built, echo):
+    first = built("icebreaker")
+    told = []
+    one, two = try_seeds(
+        echo(), first.board, name="echo", seeds=(1, 2), cycles_per_image=1000, progress=told.append
+    )
+    assert one == first.report
+    assert (two.seed, two.usage) == (2, one.usage)
+    assert told[-3:] == ["synthesis", "place and route, seed 1", "place and route, seed 2"]
+
+
+def test_seed_that_is_too_slow_is_reported(echo):
+    board = load_board("icebreaker").at(96_000_000)
+    (report,) = try_seeds(echo(adders=2), board, name="slow", seeds=[1])
+    assert report.fmax_mhz < 96
+
+
+def test_seeds_do_not_make_it_fit(echo):
+    with pytest.raises(DoesNotFit, match="32 block RAMs where there are 30"):
+        try_seeds(
+            echo(width=64, depth=2048, writable=True),
+            load_board("icebreaker"),
+            name="big",
+            seeds=[1],
+        )
+
+
+def test_no_seed(echo):
+    with pytest.raises(ValueError, match=r"^Seeds must be at least one, not none$"):
+        try_seeds(echo(), load_board("icebreaker"), name="net", seeds=[])
 
 
 def test_too_big(tmp_path, echo):

@@ -47,6 +47,13 @@ def test_options_reach_the_tools():
     assert "router2" in steps("icebreaker", router2=True).commands[1]
 
 
+def test_other_seed_changes_the_placer_alone():
+    before = steps("ulx3s-85f")
+    after = before.with_seed(9)
+    assert after == steps("ulx3s-85f", seed=9)
+    assert after.commands[0] == before.commands[0] and after.files == before.files
+
+
 def test_environment_changes_nothing(monkeypatch):
     before = steps("icebreaker")
     monkeypatch.setenv("AMARANTH_synth_opts", "-abc9")
