@@ -4,7 +4,7 @@
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -55,11 +55,19 @@ def broken_before(scene: Scene) -> None:
     scene.check("not four", scene.dut.value != 4)
 
 
+def stays(scene: Scene) -> None:
+    """Require that what is chosen once stays."""
+    chosen = scene.any_one(2, "chosen")
+    before, started = Signal(2), Signal()
+    scene.m.d.sync += [before.eq(chosen), started.eq(1)]
+    scene.check("stays", chosen == before, when=started)
+
+
 def ask(properties: Any, mode: Mode, depth: int = 6) -> Result:
     return prove(Counter(), properties, mode=mode, depth=depth)
 
 
-@pytest.mark.parametrize("properties", [even, not_fourteen, promised, broken_before])
+@pytest.mark.parametrize("properties", [even, not_fourteen, promised, broken_before, stays])
 def test_true_is_proved(properties: Any) -> None:
     assert ask(properties, Mode.PDR).verdict is Verdict.PROVED
     assert ask(properties, Mode.BMC).verdict is Verdict.HELD
@@ -76,6 +84,21 @@ def test_false_is_refuted_by_name() -> None:
     assert (result.verdict, result.names) == (Verdict.REFUTED, ("below eight",))
     assert str(result) == "bmc 6: refuted (below eight)"
     assert ask(below_eight, Mode.PDR).verdict is Verdict.REFUTED
+
+
+@pytest.mark.parametrize("mode", [Mode.BMC, Mode.PDR])
+@pytest.mark.parametrize("value", range(4))
+def test_free_is_free(value: int, mode: Mode) -> None:
+    """Each way to leave a value open leaves all values open, to both engines."""
+
+    def once(scene: Scene) -> None:
+        scene.check("once", scene.any_one(2, "chosen") != value, when=scene.dut.value == 4)
+
+    def always(scene: Scene) -> None:
+        scene.check("always", scene.any_clock(2, "free") != value, when=scene.dut.value == 4)
+
+    assert ask(once, mode).verdict is Verdict.REFUTED
+    assert ask(always, mode).verdict is Verdict.REFUTED
 
 
 def test_depth_is_exact() -> None:
