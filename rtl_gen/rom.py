@@ -15,6 +15,7 @@ __all__ = ["STYLES", "RomStream"]
 STYLES = ("auto", "lut", "block")
 # Both families have about 200 LUT4 for each block RAM.
 _RAM_IN_CELLS = 200
+_LONGEST_ROW = 64
 
 
 class RomStream(wiring.Component):
@@ -86,6 +87,7 @@ class RomStream(wiring.Component):
         """Choose how many words lie side by side: what takes the fewest block RAMs and registers.
 
         No RAM then needs a neighbour to be deep enough, so that no multiplexer comes behind them.
+        Where that took more than 64 words a row, as for a large prime number of words, it is one.
 
         Parameters
         ----------
@@ -93,13 +95,14 @@ class RomStream(wiring.Component):
             Depth and width of a block RAM in each of its modes.
         """
         count = len(self._words)
-        divisors = [number for number in range(1, count + 1) if count % number == 0]
+        sides = [number for number in range(1, _LONGEST_ROW + 1) if count % number == 0]
         ways = []
         for depth, width in shapes:
-            side = next(number for number in divisors if count // number <= depth)
-            rams = -(-side * self._width // width)
-            ways.append((_RAM_IN_CELLS * rams + side * self._width, side))
-        return min(ways)[1]
+            side = next((number for number in sides if count // number <= depth), None)
+            if side is not None:
+                rams = -(-side * self._width // width)
+                ways.append((_RAM_IN_CELLS * rams + side * self._width, side))
+        return min(ways)[1] if ways else 1
 
     def elaborate(self, platform: object) -> Module:
         """Build the memory and its address counter, or a memory in rows where RAMs are slow."""

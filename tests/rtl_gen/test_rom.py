@@ -70,6 +70,7 @@ def test_rows_start_again_after_reset() -> None:
         (8, 16384, 1),  # 8 RAMs of 16384 x 1
         (128, 1152, 3),  # 11 RAMs of 512 x 36
         (1024, 36, 1),
+        (8, 20011, 1),  # a prime number
     ],
 )
 def test_rows_suit_the_device(width: int, depth: int, side: int) -> None:
