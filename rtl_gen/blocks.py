@@ -16,6 +16,7 @@ from bnnhw.plan import (
     GuardPlan,
     IntMvtuPlan,
     MvtuPlan,
+    ParallelWindowPlan,
     PermutePlan,
     PoolPlan,
     QueuePlan,
@@ -38,6 +39,7 @@ from .queue import Queue
 from .streams import word
 from .width import WidthConverter
 from .window import SlidingWindow
+from .window_parallel import ParallelWindow
 
 __all__ = ["component_of"]
 
@@ -104,6 +106,20 @@ def _window(block: WindowPlan) -> wiring.Component:
         dilation=block.dilation,
         padding=block.padding,
         groups=block.groups,
+        pad=block.pad,
+    )
+
+
+def _parallel(block: ParallelWindowPlan) -> wiring.Component:
+    return ParallelWindow(
+        channels=block.channels,
+        bits=block.bits_in,
+        height=block.height,
+        width=block.width,
+        kernel=block.kernel,
+        stride=block.stride,
+        dilation=block.dilation,
+        padding=block.padding,
         pad=block.pad,
     )
 
@@ -203,6 +219,7 @@ _COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
     ConverterPlan: _converter,
     MvtuPlan: _mvtu,
     WindowPlan: _window,
+    ParallelWindowPlan: _parallel,
     PoolPlan: _pool,
     ThresholdPlan: _threshold,
     IntMvtuPlan: _int_mvtu,

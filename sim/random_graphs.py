@@ -250,5 +250,7 @@ def random_folding(graph: Graph, pick: Pick) -> Folding:
             pe, simd = 1 + pick(layer.rows), 1 + pick(min(layer.columns, 24))
         else:
             pe, simd = rows[pick(len(rows))], lanes[pick(len(lanes))]
+            if not pick(5) and layer.whole(layer.columns):
+                simd = layer.columns
         folds[layer.name] = LayerFold(pe, simd)
     return Folding(folds)

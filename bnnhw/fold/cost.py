@@ -96,7 +96,7 @@ def layer_option(layer: Layer, fold: LayerFold, family: str) -> Option:
     )
     lut4, ebr = base.lut4, base.ebr
     if layer.channels is not None and layer.span:
-        folds = layer.groups * layer.channels // fold.simd
+        folds = max(1, layer.groups * layer.channels // fold.simd)
         lut4 += _LUT_PER_WINDOW
         ebr += block_rams(family, fold.simd * layer.bits, layer.span * folds)
     return Option(fold, layer.cycles(fold.pe, fold.simd), lut4, ebr)
@@ -185,7 +185,8 @@ def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
     folding.check(graph)
     lut4, ebr = LUT_LINK, 0
     layers = layers_of(graph)
-    lanes = folding.input_lanes or folding.layers[layers[0].name].simd
+    first = layers[0]
+    lanes = folding.input_lanes or min(folding.layers[first.name].simd, first.lanes_limit)
     # A converter takes no longer than its slower neighbour: its words are theirs.
     cycles = -(-graph.edges[graph.input.name].size // lanes)
     for layer in layers:

@@ -40,7 +40,8 @@ class LayerFold:
     pe : int
         Rows computed at once, 1 … rows; rows that do not fill the last fold are padded.
     simd : int
-        Columns computed at once, 1 … columns; padded likewise.
+        Columns computed at once, 1 … columns; padded likewise. Of a convolution a divisor of its
+        channels, or all columns: then a whole window is computed in one clock.
     weights : str
         Where weights lie: ``"lut"``, ``"block"`` (block RAM), ``"auto"``; ``"ram"`` (block RAM that
         is loaded over the host link, and begins with the model's weights) or ``"spram"`` (the large
@@ -102,10 +103,13 @@ class Folding:
                 )
             fold = self.layers[name]
             _check_range(f"Layer '{name}'", "pe", fold.pe, layer.rows, "rows")
-            of = "columns" if layer.channels is None else "channels"
-            _check_range(f"Layer '{name}'", "simd", fold.simd, layer.lanes_limit, of)
             if layer.channels is not None:
+                _check_range(f"Layer '{name}'", "pe", fold.pe, layer.rows, "rows")
                 _check_divides(name, "pe", fold.pe, layer.rows, "rows")
+            if layer.channels is None or not layer.whole(fold.simd):
+                of = "columns" if layer.channels is None else "channels"
+                _check_range(f"Layer '{name}'", "simd", fold.simd, layer.lanes_limit, of)
+            if layer.channels is not None and not layer.whole(fold.simd):
                 _check_divides(name, "simd", fold.simd, layer.channels, "channels")
             if fold.weights not in STYLES:
                 raise UsageError(

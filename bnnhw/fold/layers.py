@@ -54,12 +54,18 @@ class Layer:
         """Most lanes that SIMD may have."""
         return self.columns if self.channels is None else self.channels
 
+    def whole(self, simd: int) -> bool:
+        """Tell whether so many lanes are a whole window, beyond the channels of a pixel."""
+        return (
+            self.channels is not None and self.groups == 1 and simd == self.columns > self.channels
+        )
+
     def cycles(self, pe: int, simd: int) -> int:
         """Clocks an image: those of the unit, or of the window where pixels come in slower."""
         unit = self.vectors * -(-self.rows // pe) * -(-self.columns // simd)
         if self.channels is None:
             return unit
-        return max(unit, self.pixels * self.groups * (self.channels // simd))
+        return max(unit, self.pixels * self.groups * max(1, self.channels // simd))
 
 
 def _dense(graph: Graph, node: Dense | IntDense, levels: int) -> Layer:

@@ -13,6 +13,7 @@ from .blocks import (
 from .joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
 from .make import make_plan
 from .manifest import manifest
+from .parallel import ParallelWindowPlan
 from .plan import Plan
 from .units import IntMvtuPlan, MvtuPlan, UnitPlan
 
@@ -27,6 +28,7 @@ __all__ = [
     "GuardPlan",
     "IntMvtuPlan",
     "MvtuPlan",
+    "ParallelWindowPlan",
     "PermutePlan",
     "Plan",
     "PoolPlan",

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from .blocks import Block, ConverterPlan, GuardPlan, WindowPlan
 from .joints import ForkPlan, PermutePlan, QueuePlan
+from .parallel import ParallelWindowPlan
 from .schedule import NOTHING, Schedule, schedule_of
 from .units import UnitPlan
 
@@ -147,34 +149,65 @@ def _depths(
     spare = _spare(queued, cycles)
     found: dict[tuple[str, int], int] = {}
     for block in queued:
-        if not _takes_in_steps(block):
+        if not _may_wait(block):
             continue
         for place, source in enumerate(block.sources):
             feeder = by_name[source]
             queue = isinstance(feeder, QueuePlan)
             name = feeder.sources[0] if queue else source
-            taken = _taken(known[block.name], place, steps[block.name])
+            if _replays(block):
+                taken = _banked(block, words[source], steps[block.name])
+            else:
+                taken = _taken(known[block.name], place, steps[block.name])
             waits = int((taken - words[name]).max())
-            if queue or waits > (0 if len(block.sources) > 1 else spare[name]):
+            slides = type(by_name[name]) is WindowPlan
+            if queue or not slides and waits > (0 if len(block.sources) > 1 else spare[name]):
                 found[block.name, place] = _most_waiting(words[name], taken)
     return found
 
 
-def _takes_in_steps(block: Block) -> bool:
-    """Tell whether a block takes a word when a step needs it: it has no buffer of its own."""
+def _may_wait(block: Block) -> bool:
+    """Tell whether it is known when a block takes a word.
+
+    What has room for more than comes at once takes it at once.
+    """
+    if isinstance(block, ParallelWindowPlan):
+        return True
     if isinstance(block, ConverterPlan) and block.lanes_out > block.lanes_in:
         return False
-    buffered = (WindowPlan, QueuePlan, GuardPlan, ForkPlan, PermutePlan)
-    replays = isinstance(block, UnitPlan) and block.neuron_folds > 1
-    return not isinstance(block, buffered) and not replays
+    return not isinstance(block, WindowPlan | QueuePlan | GuardPlan | ForkPlan | PermutePlan)
+
+
+def _replays(block: Block) -> TypeGuard[UnitPlan]:
+    """Tell whether a block reads vectors out of a replay buffer."""
+    return isinstance(block, UnitPlan) and block.neuron_folds > 1
+
+
+def _banked(block: UnitPlan, came: _Ints, steps: _Ints) -> _Ints:
+    """Give the clocks at which a unit with a replay buffer takes its words.
+
+    One bank is read and one is filled, so that a vector waits until the last but one has been read.
+    """
+    size, period = block.synapse_folds, block.synapse_folds * block.neuron_folds
+    free = np.zeros(len(came), np.int64)
+    free[2 * size :] = np.repeat(steps[period - 1 :: period], size)[: max(0, len(came) - 2 * size)]
+    number = np.arange(len(came))
+    clocks: _Ints = np.maximum.accumulate(np.maximum(came, free) - number) + number
+    return clocks
 
 
 def _spare(blocks: list[Block], cycles: int) -> dict[str, int]:
-    """Count the clocks of a frame in which everything up to a block may stand still."""
+    """Count the clocks of a frame in which everything up to a block may stand still.
+
+    A sliding window has lines of room, so that what is in front of it goes on.
+    """
     spare: dict[str, int] = {}
     for block in blocks:
-        before = [spare[source] for source in block.sources]
-        spare[block.name] = min([cycles - block.cycles, *before])
+        if isinstance(block, WindowPlan) and not isinstance(block, ParallelWindowPlan):
+            spare[block.name] = cycles
+        else:
+            before = [spare[source] for source in block.sources]
+            spare[block.name] = min([cycles - block.cycles, *before])
     return spare
 
 

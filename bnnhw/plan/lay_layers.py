@@ -9,6 +9,7 @@ from ..graph import Conv, Dense, Grid, IntConv, IntDense, Threshold
 from .blocks import Block, WindowPlan
 from .layout import BITS_CAP, Layout
 from .pack import Counting, Summing, matrix_words, row_words, signed_words
+from .parallel import ParallelWindowPlan
 from .units import IntMvtuPlan, MvtuPlan
 
 __all__ = ["lay_conv", "lay_dense", "lay_int_conv", "lay_int_dense"]
@@ -59,19 +60,23 @@ def _window(to: Layout, node: Conv | IntConv) -> tuple[Block, bool]:
     window, edge = node.window, node.inputs[0]
     grid = to.graph.edges[edge].grid
     channels, height, width = to.graph.edges[edge].shape
-    last = to.at(edge, to.folding.layers[node.name].simd)
+    simd = to.folding.layers[node.name].simd
+    whole = simd > channels // node.groups
+    last = to.at(edge, channels if whole else simd)
     if window.taps == 1 and not window.padded and window.stride == (1, 1):
         return last, False
     on = grid.low <= node.pad_value <= grid.high and not (node.pad_value - grid.low) % grid.step
     if window.padded and not on and grid.levels != 2:
         raise to.unsupported(node.name, f"pads {grid} with {node.pad_value}")
     masked = window.padded and not on
+    if masked and whole:
+        raise to.unsupported(node.name, "pads whole windows with true zeros")
     size = prod(to.graph.edges[node.name].shape[1:]) * node.columns * node.groups
-    block = WindowPlan(
+    block = (ParallelWindowPlan if whole else WindowPlan)(
         name=to.own_name(f"{node.name}_window"), edge=to.places[edge].carried,
         sources=(last.name,), elements_in=channels * height * width, bits_in=last.bits_out,
         lanes_in=last.lanes_out, elements_out=size, bits_out=last.bits_out,
-        lanes_out=last.lanes_out, channels=channels, height=height, width=width,
+        lanes_out=simd, channels=channels, height=height, width=width,
         kernel=window.kernel, stride=window.stride, dilation=window.dilation,
         padding=window.padding, groups=node.groups,
         pad=None if masked else (node.pad_value - grid.low) // grid.step if on else 0,

@@ -88,6 +88,12 @@ class Layout:
         """Nodes with weights."""
         return [node for node in self.graph.nodes if isinstance(node, _WEIGHTED)]
 
+    @property
+    def first_lanes(self) -> int:
+        """Lanes that the first node with weights reads."""
+        first = self.weighted[0].name
+        return min(self.folding.layers[first].simd, self._layers[first].lanes_limit)
+
     def unsupported(self, node: str, why: str) -> UsageError:
         """Make the error that names a node; `why` is the rest of the sentence."""
         return UsageError(

@@ -91,7 +91,7 @@ def _input(to: Layout, node: Input) -> None:
         raise to.unsupported(node.name, f"carries codes of {node.grid.bits} bits")
     if not to.weighted:
         raise to.unsupported(node.name, "is followed by no layer with weights")
-    lanes = to.folding.input_lanes or to.folding.layers[to.weighted[0].name].simd
+    lanes = to.folding.input_lanes or to.first_lanes
     size, bits = to.graph.edges[node.name].size, node.grid.bits
     guard = GuardPlan(
         name=to.own_name("guard"), edge=node.name, elements_in=size, bits_in=bits, lanes_in=lanes,

@@ -13,7 +13,8 @@ from .. import __version__
 from ..fold import Folding
 from ..fold.folding import WRITABLE
 from ..graph import Graph, Grid
-from .blocks import ArgmaxPlan, Block
+from .blocks import ArgmaxPlan, Block, WindowPlan
+from .joints import QueuePlan
 from .units import UnitPlan
 
 __all__ = ["Plan"]
@@ -59,6 +60,12 @@ class Plan:
     def recorded(self) -> tuple[Block, ...]:
         """The blocks whose output has a name in the Verilog, the last one that of the answer."""
         return tuple(block for block in self.blocks if block.recorded)
+
+    def carries_edge(self, block: Block) -> bool:
+        """Tell whether the words of a block are those of its edge, not windows over it."""
+        while isinstance(block, QueuePlan):
+            block = self.block(block.sources[0])
+        return not isinstance(block, WindowPlan)
 
     def block(self, name: str) -> Block:
         """Return the block called `name`."""

@@ -18,6 +18,7 @@ from .blocks import (
     WindowPlan,
 )
 from .joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
+from .parallel import ParallelWindowPlan
 from .units import IntMvtuPlan, MvtuPlan, UnitPlan
 
 __all__ = ["Schedule", "passes", "schedule_of"]
@@ -33,7 +34,8 @@ class Schedule:
 
     Step s is made at the earliest clock that is later than that of step s − 1 and at least `before`
     later than that at which word ``needs[k][s]`` of each input k passed. Word n of the output is
-    offered `after` clocks behind step ``gives[n]``. No data decides anything.
+    offered `after` clocks behind step ``gives[n]``; a number beyond the steps of the frame counts
+    on from the last one, whatever the next frame does. No data decides anything.
 
     Parameters
     ----------
@@ -81,8 +83,10 @@ class Schedule:
                 earliest[at] = np.maximum(earliest[at], came)
         number = np.arange(count)
         steps = np.maximum.accumulate(earliest - number) + number
-        gives = (np.arange(frames)[:, None] * self.steps + self.gives).reshape(-1)
-        return steps, steps[gives] + self.after
+        own = np.minimum(self.gives, self.steps - 1)
+        gives = (np.arange(frames)[:, None] * self.steps + own).reshape(-1)
+        beyond = np.tile(self.gives - own, frames)
+        return steps, steps[gives] + beyond + self.after
 
 
 def passes(block: Block) -> Schedule:
@@ -182,6 +186,20 @@ def _window(block: WindowPlan) -> Schedule:
     return Schedule((needs,), 1, np.arange(len(needs)), 1, (block.words_in,))
 
 
+def _parallel(block: ParallelWindowPlan) -> Schedule:
+    down, across = block.tracks
+    y, x = np.ogrid[: down.steps, : across.steps]
+    row, column = y - down.lead, x - across.lead
+    inside = (row >= 0) & (row < block.height) & (column >= 0) & (column < block.width)
+    needs = np.where(inside, row * block.width + column, NOTHING).reshape(-1)
+    # Padding does not run ahead of its frame.
+    needs[0] = max(int(needs[0]), 0)
+    rows = down.begin + np.arange(down.count) * down.stride
+    columns = across.begin + np.arange(across.count) * across.stride
+    gives = (rows[:, None] * across.steps + columns).reshape(-1)
+    return Schedule((needs,), 0, gives, 1, (block.words_in,))
+
+
 def _pool(block: PoolPlan) -> Schedule:
     folds = block.channels // block.lanes_in
     sizes, ends = (block.height, block.width), []
@@ -220,6 +238,7 @@ _SCHEDULES: Mapping[type[Block], Any] = {
     SlicePlan: _slice,
     PermutePlan: _permute,
     WindowPlan: _window,
+    ParallelWindowPlan: _parallel,
     PoolPlan: _pool,
     MvtuPlan: _unit,
     IntMvtuPlan: _unit,

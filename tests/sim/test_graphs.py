@@ -18,6 +18,7 @@ from bnnhw.plan import (
     AffinePlan,
     ConcatPlan,
     IntMvtuPlan,
+    ParallelWindowPlan,
     PermutePlan,
     Plan,
     QueuePlan,
@@ -38,7 +39,6 @@ RUN = settings(
     suppress_health_check=list(HealthCheck),
 )
 LONG = 4000
-BRANCHING = (AddPlan, ConcatPlan)
 
 
 @st.composite
@@ -53,7 +53,8 @@ def plans(draw: st.DrawFn) -> Plan:
         plan = make_plan(graph, random_folding(graph, pick))
     except UsageError as error:
         # Sums of the few grids whose steps are not those of their counts have no hardware.
-        assert "are no codes of" in str(error)
+        # True zeros mask taps one by one, which a window that goes out whole cannot.
+        assert "are no codes of" in str(error) or "pads whole windows" in str(error)
         assume(False)
     assume(plan.cycles < LONG)
     return plan
@@ -110,7 +111,10 @@ def test_the_random_graphs_hold_every_kind_of_block() -> None:
         seen.update(type(block) for block in plan.blocks)
 
     look()
-    wanted = {AddPlan, ConcatPlan, SlicePlan, PermutePlan, AffinePlan, IntMvtuPlan, QueuePlan}
+    wanted = {
+        AddPlan, AffinePlan, ConcatPlan, IntMvtuPlan, ParallelWindowPlan, PermutePlan, QueuePlan,
+        SlicePlan,
+    }  # fmt: skip
     assert wanted <= seen
 
 
@@ -120,10 +124,11 @@ def schedule_holds(plan: Plan) -> None:
     seen = observe(plan, codes, paced=True)
     _, words = arrivals(list(plan.blocks), plan.cycles, 3)
     answers = words[plan.blocks[-1].name].reshape(3, -1)[:, -1]
-    # The answer of the argmax takes two clocks more where classes have factors of their own, and
-    # a memory of weights gives its first word a clock after reset.
+    # The answer of the argmax takes two clocks more where classes have factors of their own, a
+    # memory of weights gives its first word a clock after reset, and a burst that a spare clock of
+    # the frame makes good may hold up an answer.
     late = np.array(seen.ends) - answers
-    assert set(late) <= {0, 1, 2, 3} and len(set(late[1:])) == 1, (seen.ends, answers)
+    assert min(late) >= 0 and max(late) <= 4, (seen.ends, answers)
     for block in plan.blocks:
         if isinstance(block, QueuePlan):
             assert block.depth - 1 <= seen.most[block.name] <= block.depth
