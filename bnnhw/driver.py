@@ -211,16 +211,19 @@ class Device:
             return
         crc = self._line.weights().crc
         if crc is None:
-            raise DeviceError(
-                f"The weights of the board at '{self._name}' are not loaded.",
-                "Load some with load_weights(model).",
-            )
+            raise self._unloaded()
         if crc != self._weights:
             raise DeviceError(
                 f"The board at '{self._name}' holds other weights than those of the manifest: "
                 f"their CRC-32 is {crc:08x}.",
                 "Load yours with load_weights(model); what is there already is not sent again.",
             )
+
+    def _unloaded(self) -> DeviceError:
+        return DeviceError(
+            f"The weights of the board at '{self._name}' are not loaded.",
+            "Load some with load_weights(model).",
+        )
 
     def _exchange(self, payloads: list[bytes]) -> list[bytes]:
         window = Window(len(payloads), self._info.credits, RETRIES)
@@ -250,6 +253,8 @@ class Device:
             code = frame.payload[0]
             if code == ErrorCode.BUSY:
                 window.refused(frame.sequence)
+            elif code == ErrorCode.UNLOADED:
+                raise self._unloaded()
             elif window.awaits(frame.sequence):
                 raise self._line.strange(f"'{ERROR_TEXT.get(code, f'error {code}')}'")
         return False

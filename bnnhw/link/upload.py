@@ -28,6 +28,7 @@ class Upload:
         self._count = count
         self._taken = 0
         self._next = 0
+        self._broken = False
         # Sequence to block, oldest first.
         self._flight: dict[int, int] = {}
 
@@ -35,6 +36,11 @@ class Upload:
     def done(self) -> bool:
         """The board has taken every block."""
         return self._taken == self._count
+
+    @property
+    def broken(self) -> bool:
+        """The board has thrown away what it had taken: the CRC-32 was wrong, or it was reset."""
+        return self._broken
 
     @property
     def taken(self) -> int:
@@ -63,6 +69,7 @@ class Upload:
             self._flight = {key: some for key, some in self._flight.items() if some > block}
             self._taken = block + 1
         elif waits_for <= block:
+            self._broken |= waits_for == 0 < self._taken
             self.rewind(waits_for)
 
     def rewind(self, block: int | None = None) -> None:
@@ -85,7 +92,7 @@ def send_upload(line: Line, blocks: list[bytes], crc: int) -> bool:
         If the board stops taking them.
     """
     upload, failures, heard = Upload(len(blocks)), 0, 0
-    while not upload.done:
+    while not upload.done and not upload.broken:
         for block in upload.sendable():
             upload.sent(block, line.send(Kind.WEIGHTS, blocks[block]))
         count, frames = line.listen()
@@ -105,6 +112,8 @@ def send_upload(line: Line, blocks: list[bytes], crc: int) -> bool:
                 )
             upload.rewind()
             line.flush()
+    if upload.broken:
+        return False
     # The board compares the CRC for a moment after its receipt for the last block.
     state = line.weights()
     for _ in range(4 * RETRIES):
