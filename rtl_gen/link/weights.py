@@ -114,11 +114,19 @@ class WeightLoader(wiring.Component):
 
         crc = CRC32_ISO_HDLC(1).create()
         m.submodules.crc = ResetInserter(begin)(crc)
-        read, byte, bit = store.read_port(domain="comb"), Signal(8), Signal(3)
+        # Reading combinationally into a register whose enable excludes a write tells Yosys that the
+        # two never meet; a register that did anything else would make flip-flops of the memory.
+        read, byte = store.read_port(domain="comb"), Signal(8)
+        bit, level = Signal(3), Signal()
         # Starts behind the two bytes of the number, whose places the block's end has.
         place, odd = Signal(range(BLOCK_BYTES), init=WEIGHTS_BYTES % BLOCK_BYTES), Signal()
         ends = (place == WEIGHTS_BYTES % BLOCK_BYTES) & (following == self._blocks)
-        m.d.comb += [read.addr.eq(place), crc.data.eq(byte[0]), self._chunk(window)]
+        m.d.comb += [
+            read.addr.eq(place),
+            level.eq(byte.bit_select(bit, 1)),
+            crc.data.eq(level),
+            self.o.payload.data[0].eq(window[-CHUNK_BITS:]),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += idle.eq(1)
@@ -136,11 +144,7 @@ class WeightLoader(wiring.Component):
                     m.next = "SHIFT"
             with m.State("SHIFT"):
                 m.d.comb += crc.valid.eq(1)
-                m.d.sync += [
-                    byte.eq(byte >> 1),
-                    bit.eq(bit + 1),
-                    window.eq(Cat(window[1:], byte[0])),
-                ]
+                m.d.sync += [bit.eq(bit + 1), window.eq(Cat(window[1:], level))]
                 with m.If(bit == 7):
                     m.d.sync += odd.eq(~odd)
                     m.next = "FETCH"
@@ -157,9 +161,6 @@ class WeightLoader(wiring.Component):
                         with m.If(~crc.match_detected):
                             m.d.sync += following.eq(0)
         return m
-
-    def _chunk(self, window: Signal) -> Any:
-        return self.o.payload.data[0].eq(window[-CHUNK_BITS:])
 
     def _receive(self, m: Module, store: Any, following: Signal) -> tuple[Signal, Signal, Signal]:
         """Write payloads to the memory and compare their numbers as they come in."""

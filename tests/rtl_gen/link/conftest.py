@@ -58,7 +58,17 @@ def summed(payload):
 class SimulatedLine:
     """A `Transport` whose reads advance the simulation: time-outs are numbers of cycles."""
 
-    def __init__(self, *, divisor=4, frame_bytes=6, credits=2, pause=0, stuck=False):
+    def __init__(
+        self,
+        *,
+        divisor=4,
+        frame_bytes=6,
+        credits=2,
+        pause=0,
+        stuck=False,
+        weight_blocks=0,
+        weight_crc=None,
+    ):
         # The longest that a board with everything at hand says nothing.
         self.divisor, self.silence = divisor, 60 * divisor + 2 * pause + 400
         self.to_board: deque[int] = deque()
@@ -73,7 +83,10 @@ class SimulatedLine:
             identity=bytes(range(32)),
             clock_hz=12_000_000,
             credits=credits,
+            weight_blocks=weight_blocks,
+            weight_crc=weight_crc,
         )
+        self.chunks = []
         self.accelerator = Summer(pause=pause)
         m = Module()
         m.submodules.link = self.link
@@ -81,10 +94,14 @@ class SimulatedLine:
         if not stuck:
             wiring.connect(m, self.link.o, self.accelerator.i)
         wiring.connect(m, self.accelerator.o, self.link.i)
+        if weight_blocks:
+            m.d.comb += self.link.o_load.ready.eq(1)
         self.simulator = Simulator(m)
         self.simulator.add_clock(1e-6)
         self.simulator.add_testbench(self._drive, background=True)
         self.simulator.add_testbench(self._listen, background=True)
+        if weight_blocks:
+            self.simulator.add_testbench(self._store, background=True)
         self.time = 0.0
 
     async def _drive(self, ctx):
@@ -113,6 +130,22 @@ class SimulatedLine:
                 byte |= level << place
             assert byte & 0x100, "the board sent a byte without a stop bit"
             self.from_board.append(byte & 0xFF)
+
+    async def _store(self, ctx):
+        """Stand in for stores: keep the chunks since the last one with `last`."""
+        fresh = True
+        while True:
+            *_, valid, word = await ctx.tick().sample(
+                self.link.o_load.valid, self.link.o_load.payload
+            )
+            if valid:
+                self.chunks = [*([] if fresh else self.chunks), word.data[0]]
+                fresh = word["last"]
+
+    def loaded(self, image):
+        """Tell whether the last upload began with `image`."""
+        data = b"".join(chunk.to_bytes(2, "little") for chunk in self.chunks)
+        return data.startswith(image)
 
     def advance(self, cycles):
         self.time += cycles * 1e-6
