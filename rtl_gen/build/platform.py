@@ -19,6 +19,7 @@ from bnnhw.names import checked
 from bnnhw.target import Board
 
 from ..store import UNSET_SPRAM
+from .collisions import without_collisions
 from .pll import ecp5_dividers, ice40_dividers
 from .top import BoardTop
 
@@ -163,6 +164,9 @@ def prepare(
         )
     commands = json.loads(plan.files[f"build_{name}.json"])["commands"]
     inputs = {file: text for file, text in plan.files.items() if not file.startswith("build_")}
+    netlist = inputs[f"{name}.il"]
+    assert isinstance(netlist, str)
+    inputs[f"{name}.il"] = without_collisions(netlist)
     return BuildSteps(files=inputs, commands=tuple(tuple(command) for command in commands))
 
 
