@@ -10,6 +10,7 @@ import numpy as np
 
 from bnnhw.errors import CheckFailed
 from bnnhw.plan import ArgmaxPlan, Block, Plan, WindowPlan
+from bnnhw.plan.writable import image
 
 from .verilated import compile_program
 
@@ -94,6 +95,7 @@ struct Model {{
     }}
     void accept(bool ready) {{ top->o_ready = ready; }}
     bool taken() {{ return top->i_ready; }}
+    {_load_functions(plan)}
     bool ends() {{ return top->o_last; }}
     void look(size_t edge, bool& valid, bool& ready, Words& word) {{
         switch (edge) {{
@@ -102,6 +104,17 @@ struct Model {{
     }}
 }};
 """
+
+
+def _load_functions(plan: Plan) -> str:
+    """Write how weights are loaded that are not part of the build."""
+    data = image(plan)
+    chunks = [str(int.from_bytes(data[k : k + 2], "little")) for k in range(0, len(data), 2)]
+    offer = "top->i_load_valid = valid; top->i_load_data = chunk; top->i_load_last = last;"
+    return f"""static constexpr uint16_t CHUNKS[] = {{{", ".join([*chunks, "0"])}}};
+    static constexpr size_t LOADS = {len(chunks)};
+    void load(bool valid, uint16_t chunk, bool last) {{ {offer if chunks else ""} }}
+    bool loads() {{ return {"top->i_load_ready" if chunks else "true"}; }}"""
 
 
 def _public(plan: Plan) -> str:

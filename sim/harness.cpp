@@ -66,6 +66,15 @@ int main() {
     model.accept(false);
     for (int k = 0; k < 4; k++) model.cycle();
     model.reset(0);
+    // Weights that are no part of the build come first, and a moment to show the first of them.
+    for (size_t k = 0; k < Model::LOADS;) {
+        model.load(true, Model::CHUNKS[k], k + 1 == Model::LOADS);
+        model.settle();
+        if (model.loads()) k++;
+        model.cycle();
+    }
+    model.load(false, 0, false);
+    for (int k = 0; Model::LOADS && k < 2; k++) model.cycle();
     // The end of an image may come after its answer: pixels that no window sees.
     auto done = [&] {
         if (ends.size() < frames || sent < frames * words) return false;

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bnnhw import golden
 from bnnhw.errors import UsageError
 from bnnhw.plan import Plan
+from bnnhw.plan.writable import stores
 
 from .compare import Difference, Tally, check_reference, compare, compare_reference
 from .compiled import Recording, compile_accelerator
@@ -184,6 +185,11 @@ def _record(
         return program.run(codes, **options), time.monotonic() - start
     from .interpreted import record_icarus, record_pysim
 
+    if not all(store.initial for store in stores(plan)):
+        raise UsageError(
+            f"Only Verilator's simulation loads weights, and '{simulator}' would wait for them.",
+            'Choose verilator, or weights = "ram", which begins with those of the model.',
+        )
     tell("simulating", 0, len(codes))
     start = time.monotonic()
     if simulator == "icarus":

@@ -14,7 +14,7 @@ from ..link.weights import block_count, store_bytes, upload_crc
 from .plan import Plan
 from .units import MvtuPlan, UnitPlan
 
-__all__ = ["Store", "describe", "image_for", "stores", "structure"]
+__all__ = ["Store", "describe", "image", "image_for", "stores", "structure"]
 
 # Contents of a unit that lie in its stores, in the order in which those stand in the chain.
 _CONTENTS = ("weights", "thresholds", "offsets")
@@ -65,7 +65,8 @@ def _row_widths(unit: UnitPlan) -> dict[str, int]:
     return widths
 
 
-def _image(plan: Plan) -> bytes:
+def image(plan: Plan) -> bytes:
+    """Give the bytes of all stores, as `bnnhw.link.weights.upload_blocks` takes them."""
     return b"".join(store_bytes(store.words, store.width) for store in stores(plan))
 
 
@@ -109,7 +110,7 @@ def describe(plan: Plan) -> dict[str, Any] | None:
     found = stores(plan)
     if not found:
         return None
-    image = _image(plan)
+    content = image(plan)
     folds = {unit.layer: plan.folding.layers[unit.layer] for unit in plan.units}
     return {
         "structure": structure(plan),
@@ -117,9 +118,9 @@ def describe(plan: Plan) -> dict[str, Any] | None:
             "input_lanes": plan.folding.input_lanes,
             "layers": {name: asdict(fold) for name, fold in folds.items()},
         },
-        "bytes": len(image),
-        "blocks": block_count(len(image)),
-        "crc32": upload_crc(image) if all(store.initial for store in found) else None,
+        "bytes": len(content),
+        "blocks": block_count(len(content)),
+        "crc32": upload_crc(content) if all(store.initial for store in found) else None,
         "stores": [
             {
                 "layer": store.layer,
@@ -155,7 +156,7 @@ def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
             f"Network '{graph.name}' differs from that of the design in more than its weights.",
             "Load a network with the same layers, or build this one.",
         )
-    return _image(plan)
+    return image(plan)
 
 
 def _folding(described: Mapping[str, Any]) -> Folding:
