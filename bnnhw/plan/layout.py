@@ -9,6 +9,7 @@ from ..fold import Folding
 from ..fold.layers import layers_of
 from ..graph import (
     Add,
+    Affine,
     Concat,
     Conv,
     Dense,
@@ -34,7 +35,7 @@ INPUT_CAP = 8
 """Widest code that enters: a byte."""
 
 _WEIGHTED = (Conv, Dense, IntConv, IntDense)
-_ON_IMAGES = (Conv, IntConv, MaxPool, SumPool, Threshold, Add, Concat, Slice, Shuffle)
+_ON_IMAGES = (Add, Affine, Concat, Conv, IntConv, MaxPool, Shuffle, Slice, SumPool, Threshold)
 
 
 @dataclass(frozen=True)
