@@ -157,20 +157,29 @@ class RomStream(wiring.Component):
         ]
         row = Signal(side * width, reset_less=True)
         slot = Signal(range(side))
+        # Whether the row's last word is on offer, and whether its successor is there.
+        ends = Signal(init=side == 1)
         fetched = Signal()
         load = Signal()
         m.d.comb += [
             self.o.payload.eq(row[:width]),
-            load.eq(~self.o.valid | (self.o.ready & (slot == side - 1))),
+            load.eq(~self.o.valid | (self.o.ready & ends)),
         ]
+        data: Value = Const(rows[0], side * width)
         if len(rows) == 1:
-            data: Value = Const(rows[0], side * width)
             m.d.comb += fetched.eq(1)
         else:
             read, data = self._memory(m, rows, side * width, "block")
-            m.d.comb += read.en.eq(load | ~fetched)
             m.d.sync += fetched.eq(1)
+            if side == 1:
+                m.d.comb += read.en.eq(load | ~fetched)
+            else:
+                # There is time to begin a clock later, so that `ready` ends in one register.
+                fetch = Signal(init=1)
+                m.d.sync += fetch.eq(load & fetched)
+                m.d.comb += read.en.eq(fetch)
         with m.If(load):
             m.d.sync += [row.eq(data), slot.eq(0), self.o.valid.eq(fetched)]
+            m.d.sync += ends.eq(side == 1)
         with m.Elif(self.o.ready):
-            m.d.sync += [row.eq(row >> width), slot.eq(slot + 1)]
+            m.d.sync += [row.eq(row >> width), slot.eq(slot + 1), ends.eq(slot == side - 2)]
