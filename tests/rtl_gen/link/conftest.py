@@ -13,15 +13,19 @@ from rtl_gen.streams import port
 
 
 class Summer(wiring.Component):
-    """Stands in for an accelerator: answers with a frame's first byte and its sum modulo 256."""
+    """Stands in for an accelerator: answers with a frame's first byte and its sum modulo 256.
 
-    def __init__(self, *, pause=0):
-        self.pause = pause
+    It waits `pause` clocks before its answer, and `gap` clocks between the two bytes.
+    """
+
+    def __init__(self, *, pause=0, gap=0):
+        self.pause, self.gap = pause, gap
         super().__init__({"i": In(port(1, 8)), "o": Out(port(1, 8))})
 
     def elaborate(self, platform):
         m = Module()
-        head, total, started, wait = Signal(8), Signal(8), Signal(), Signal(range(self.pause + 1))
+        head, total, started = Signal(8), Signal(8), Signal()
+        wait = Signal(range(max(self.pause, self.gap) + 1))
         byte = self.i.payload.data[0]
         with m.FSM():
             with m.State("TAKE"):
@@ -40,6 +44,11 @@ class Summer(wiring.Component):
             with m.State("FIRST"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.data[0].eq(head)]
                 with m.If(self.o.ready):
+                    m.d.sync += wait.eq(self.gap)
+                    m.next = "GAP" if self.gap else "TOTAL"
+            with m.State("GAP"):
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
                     m.next = "TOTAL"
             with m.State("TOTAL"):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.data[0].eq(total)]
@@ -65,12 +74,13 @@ class SimulatedLine:
         frame_bytes=6,
         credits=2,
         pause=0,
+        gap=0,
         stuck=False,
         weight_blocks=0,
         weight_crc=None,
     ):
         # The longest that a board with everything at hand says nothing.
-        self.divisor, self.silence = divisor, 60 * divisor + 2 * pause + 400
+        self.divisor, self.silence = divisor, 60 * divisor + 2 * pause + gap + 400
         self.to_board: deque[int] = deque()
         self.from_board = bytearray()
         self.corrupt = lambda data: data
@@ -87,7 +97,7 @@ class SimulatedLine:
             weight_crc=weight_crc,
         )
         self.chunks = []
-        self.accelerator = Summer(pause=pause)
+        self.accelerator = Summer(pause=pause, gap=gap)
         m = Module()
         m.submodules.link = self.link
         m.submodules.accelerator = self.accelerator
