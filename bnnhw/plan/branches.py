@@ -16,7 +16,8 @@ from .units import UnitPlan
 
 __all__ = ["arrivals", "with_forks", "with_queues"]
 
-_FRAMES = 2
+# The first frames find everything empty.
+_FRAMES = 3
 _Ints = npt.NDArray[np.int64]
 
 
