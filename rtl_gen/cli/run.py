@@ -62,6 +62,9 @@ def run(
         if timeout is None:
             timeout = _PATIENCE if port else _PATIENCE_SIMULATED
         with driver.open(url, manifest=manifest(planned.plan), timeout=timeout) as device:
+            if planned.plan.writable:
+                tell("loading weights", 0, 0)
+                device.load_weights(planned.plan.graph)
             answers = device.predict(frames.x)
     _show(planned, frames.y, answers, port, as_json)
 

@@ -13,7 +13,7 @@ import pytest
 
 from bnnhw import golden
 from bnnhw.errors import DeviceError
-from bnnhw.graph import Graph
+from bnnhw.graph import Dense, Graph
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = {"board", "simulated", "images", "classes", "logits", "correct"}
@@ -72,6 +72,19 @@ def test_simulated_board(cli, model: Path, pictures: Path, expected: Any) -> Non
     assert text.code == 0
     assert "… and 10 more; --json prints all." in text.out
     assert "no --port: simulating 1BitSquared iCEBreaker" in text.err
+
+
+def test_weights_that_are_not_in_the_build(
+    cli, model: Path, graph: Graph, pictures: Path, expected: Any
+) -> None:
+    names = [node.name for node in graph.nodes if isinstance(node, Dense)]
+    tables = [f'[layer.{name}]\npe = 1\nsimd = 2\nweights = "spram"\n' for name in names]
+    Path("fold.toml").write_text("".join(tables))
+    words = ("run", model, "--images", pictures, "--board", "icebreaker", "--folding", "fold.toml")
+    done = cli(*words, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.document["logits"] == expected.logits.tolist()
+    assert "loading weights" in cli(*words).err
 
 
 def test_labels(cli, model: Path, pixels: np.ndarray, expected: Any) -> None:
