@@ -114,7 +114,7 @@ GOOD = "[layer.fc0]\npe=2\nsimd=4\n[layer.fc1]\npe=1\nsimd=3\n"
         (GOOD + "lanes=3\n", "[layer.fc1] does not hold pe and simd", "[layer.NAME]"),
         ("colour = 3\n" + GOOD, "'colour', which a folding does not know", "[layer.NAME]"),
         ("[layer.fc0", "is no TOML", "[layer.NAME]"),
-        (GOOD + "weights='gold'\n", "weights = 'gold' is not known", "auto, lut, block, ram, spram"),
+        (GOOD + "weights='gold'\n", "weights = 'gold' is not known", "auto, lut, block, ram"),
         ("input_lanes = 13\n" + GOOD, "input_lanes = 13 does not fit its 12", "from 1 to 12"),
         ("", "has no table [layer.NAME]", "[layer.NAME]"),
     ],

@@ -49,7 +49,7 @@ def test_board_without_weights_answers_once_they_are_loaded(simulated_line):
     (reply,) = talk(line, UPLOAD)
     assert (reply.kind, reply.sequence) == (Kind.HELLO_REPLY, 30)
     receipt = Hello.unpack(reply.payload).weights
-    assert (receipt.next_block, receipt.crc) == (1, None)
+    assert receipt == WeightState(1, None)
     assert state(line) == WeightState(1, CRC)
     assert line.loaded(IMAGE)
     assert talk(line, infer(2)) == [result(2)]
