@@ -7,6 +7,8 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from bnnhw.fold.memory import BLOCK_FOLDS
+
 from .naming import label
 from .rom import RomStream
 from .search import SearchThreshold
@@ -136,6 +138,7 @@ class Activation(wiring.Component):
             threshold_bits=self._bits + 1,
             levels=self._levels,
             thresholds=self._thresholds,
+            style="block" if len(self._thresholds) >= BLOCK_FOLDS else "auto",
         )
         label(search, "search")
         # The same flips for all words are constants.

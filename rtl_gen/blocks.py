@@ -73,6 +73,7 @@ def _mvtu(block: MvtuPlan) -> wiring.Component:
         bits_out=block.bits_out,
         vectors=block.vectors,
         groups=block.groups,
+        search=block.search,
     )
 
 
@@ -145,6 +146,7 @@ def _threshold(block: ThresholdPlan) -> wiring.Component:
         levels=block.levels,
         thresholds=block.thresholds,
         flips=block.flips,
+        search=block.search,
     )
 
 

@@ -7,10 +7,13 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from bnnhw.fold.memory import BLOCK_FOLDS
+
 from .array import PEArray
 from .memories import Memories, load_ports
 from .naming import label
 from .replay import ReplayBuffer
+from .search import SearchThreshold
 from .streams import port
 from .threshold import OffsetUnit, ThresholdUnit
 from .vectors import check_folding, check_words, lead_in, lead_out
@@ -25,8 +28,8 @@ class Mvtu(wiring.Component):
     without a bubble between vectors, a frame `vectors` times as many. From the first input word
     taken to the first output word there are `latency` clocks if the input never pauses: SF − 1
     until the vector is in, 2 for the replay buffer where NF > 1, 3 for the array, 1 for thresholds
-    or offsets where there are some. The next vector is taken in while this one is replayed; a
-    stalled output stops the array.
+    or offsets where there are some, or as many as a code has bits where thresholds are searched.
+    The next vector is taken in while this one is replayed; a stalled output stops the array.
 
     With groups, vector number v of a frame meets the matrix of group v mod `groups`: the words of
     weights and numbers go on from group to group, and nothing else is there once a group. A
@@ -60,6 +63,8 @@ class Mvtu(wiring.Component):
         Vectors of a frame, those of all groups together.
     groups : int
         Matrices that take turns; a divisor of `vectors`.
+    search : bool
+        Thresholds are searched as in `SearchThreshold`, not compared all at once.
 
     Members
     -------
@@ -94,6 +99,7 @@ class Mvtu(wiring.Component):
         bits_out: int | None = None,
         vectors: int = 1,
         groups: int = 1,
+        search: bool = False,
     ) -> None:
         check_folding(
             "MVTU",
@@ -107,6 +113,7 @@ class Mvtu(wiring.Component):
         self._thresholds = None if thresholds is None else tuple(thresholds)
         self._offsets = None if offsets is None else tuple(offsets)
         self._weight_style = weight_style
+        self._search = search
         self.synapse_folds = -(-columns // simd)
         self.neuron_folds = -(-rows // pe)
         self._check_words()
@@ -151,6 +158,8 @@ class Mvtu(wiring.Component):
         replay = ReplayBuffer.LATENCY if self.neuron_folds > 1 else 0
         plain = self._thresholds is None and self._offsets is None
         after = 0 if plain else ThresholdUnit.LATENCY
+        if self._search:
+            after = self._levels.bit_length()
         return self.synapse_folds - 1 + replay + PEArray.LATENCY + after
 
     def elaborate(self, platform: object) -> Module:
@@ -177,7 +186,17 @@ class Mvtu(wiring.Component):
             masked=self._masked,
         )
         result: Any = array
-        if self._thresholds is not None:
+        if self._thresholds is not None and self._search:
+            m.submodules.threshold = result = SearchThreshold(
+                lanes=self._pe,
+                bits=self.count_bits,
+                threshold_bits=self.threshold_bits,
+                levels=self._levels,
+                thresholds=self._thresholds,
+                style="block" if len(self._thresholds) >= BLOCK_FOLDS else "auto",
+            )
+            label(result, "threshold")
+        elif self._thresholds is not None:
             m.submodules.threshold = result = ThresholdUnit(
                 lanes=self._pe,
                 bits=self.count_bits,

@@ -12,12 +12,7 @@ from .naming import label
 from .rom import STYLES, RomStream
 from .streams import port
 
-__all__ = ["BLOCK_FOLDS", "SearchThreshold", "prefers_search", "stage_tables"]
-
-FEW_FOLDS = 8
-"""Most words of thresholds whose tables are a LUT or two for each bit."""
-BLOCK_FOLDS = 64
-"""Fewest words of thresholds that were measured to be better off in block RAM."""
+__all__ = ["SearchThreshold", "stage_tables"]
 
 
 def stage_tables(
@@ -66,7 +61,8 @@ class SearchThreshold(wiring.Component):
 
     The results are those of a `ThresholdUnit`. It needs n comparators a lane instead of 2**n - 1,
     and as many bits of thresholds; but behind the first stage each lane looks up its own address,
-    so stage s has a memory of ``folds * 2**s`` thresholds for each lane. See `prefers_search`.
+    so stage s has a memory of ``folds * 2**s`` thresholds for each lane. See
+    `bnnhw.fold.memory.prefers_search`.
 
     Parameters
     ----------
@@ -261,45 +257,3 @@ class SearchThreshold(wiring.Component):
             m.d.comb += [read.addr.eq(Cat(code, fold)), read.en.eq(step)]
             found.append(read.data)
         return found
-
-
-def prefers_search(lanes: int, levels: int, folds: int, bits: int) -> bool:
-    """Tell whether a search is smaller than the comparison with all thresholds at once.
-
-    The rule was measured with 4 lanes of 8 bits, packed by nextpnr. Cells (and block RAMs) of the
-    comparison, then of the search; 64 folds with both in block RAM, the others as Yosys chooses:
-
-    ======  =====  =====================  ======================
-    levels  folds  iCE40                  ECP5
-    ======  =====  =====================  ======================
-    3       1      76, 101                94, 74
-    3       4      143, 183               164, 138
-    3       16     229, 324               260, 263
-    3       64     136 (7), 148 (6)       169 (3), 129 (5)
-    7       1      213, 229               262, 151
-    7       4      310, 309               380, 232
-    7       8      488, 423               501, 347
-    7       16     534, 722               608, 655
-    7       64     308 (15), 240 (10)     393 (7), 181 (9)
-    15      1      516, 353               666, 239
-    15      4      644, 517               818, 402
-    15      16     1199, 813 (4)          1270, 1301
-    15      64     657 (32), 336 (18)     843 (15), 233 (13)
-    ======  =====  =====================  ======================
-
-    A search among 3 saves one comparator of three, and its registers cost as much. Among 15 it is
-    smaller, or as large where the thresholds are many but still in LUTs, since selecting among them
-    costs what the comparators save. Among 7 that middle is a loss.
-
-    Parameters
-    ----------
-    lanes, bits : int
-        Of the counts; both ways grow with them alike, so they do not matter.
-    levels : int
-        Thresholds of a lane.
-    folds : int
-        Words of thresholds. With `BLOCK_FOLDS` or more, ask for block RAM.
-    """
-    if levels & (levels + 1) or levels < 7:
-        return False
-    return levels > 7 or folds <= FEW_FOLDS or folds >= BLOCK_FOLDS

@@ -92,9 +92,18 @@ def _numbers(bits: npt.NDArray[np.uint8]) -> _Ints:
 
 
 def decode(
-    block: Block, words: npt.NDArray[np.uint64], frames: int, tally: Tally
+    block: Block, words: npt.NDArray[np.uint64], frames: int, tally: Tally, *, counts: bool = False
 ) -> tuple[_Ints, _Ints | None]:
     """Turn the words that left a block into codes, and check number, `last` and padding on the way.
+
+    Parameters
+    ----------
+    block : Block
+    words : array of uint64, shape (words, 64-bit words of a word)
+    frames : int
+    tally : Tally
+    counts : bool
+        These are sums of a unit with weights, which leaves anything in lanes of absent rows.
 
     Returns
     -------
@@ -121,7 +130,6 @@ def decode(
     lanes = block.lanes_out * block.bits_out
     codes = _numbers(bits[:, :lanes].reshape(len(words), block.lanes_out, block.bits_out))
     codes = codes.reshape(frames, count * block.lanes_out)
-    counts = isinstance(block, UnitPlan) and getattr(block, "thresholds", None) is None
     if not counts:
         spare = codes[:, block.elements_out :]
         tally.check(f"{block.name}.padding", np.zeros_like(spare), spare)
@@ -159,7 +167,10 @@ def compare(
     values: dict[str, _Ints] = {}
     classes = np.zeros(frames, np.int64)
     for block in plan.recorded:
-        codes, index = decode(block, recording.words[block.name], frames, tally)
+        origin = plan.origin(block)
+        sums = isinstance(origin, UnitPlan) and getattr(origin, "thresholds", None) is None
+        words = recording.words[block.name]
+        codes, index = decode(block, words, frames, tally, counts=sums)
         grid = plan.graph.edges[block.edge].grid
         if not plan.carries_edge(block):
             continue  # No edge of the graph: what it sends shows in the layer behind it.

@@ -199,16 +199,19 @@ class ThresholdPlan(Block):
         compared.
     levels : int
         Thresholds of a channel.
+    search : bool
+        Thresholds are searched, one a clock, instead of compared all at once.
     """
 
     thresholds: tuple[int, ...]
     flips: tuple[int, ...]
     levels: int
+    search: bool = False
 
     @property
     def latency(self) -> int:
         """Clocks from a word that comes to the word that leaves."""
-        return 1
+        return self.levels.bit_length() if self.search else 1
 
 
 @dataclass(frozen=True, kw_only=True)

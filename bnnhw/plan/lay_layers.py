@@ -5,6 +5,8 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from ..fold.folding import WRITABLE
+from ..fold.memory import prefers_search
 from ..graph import Conv, Dense, Grid, IntConv, IntDense, Threshold
 from .blocks import Block, WindowPlan
 from .layout import BITS_CAP, Layout
@@ -117,13 +119,17 @@ def _binary(
         offsets = _offsets(to, node, counting, grid, fold.pe)
     edge = threshold.name if threshold else node.name
     groups, rows, vectors = _shape(to, node)
+    style = fold.weight_style(rows, node.columns, groups=groups)
+    # What is written while it runs is compared as it stands.
+    search = thresholds is not None and style not in WRITABLE
+    search = search and prefers_search(levels, len(thresholds or ()))
     unit = MvtuPlan(
         name=node.name, layer=node.name, edge=edge, sources=(last.name,), rows=rows,
         columns=node.columns, vectors=vectors, groups=groups, elements_in=vectors * node.columns,
         bits_in=source.bits, lanes_in=fold.simd, elements_out=vectors * rows,
         bits_out=bits, lanes_out=fold.pe, thresholds=thresholds, offsets=offsets, levels=levels,
         weights=matrix_words(counting.matrix, fold.pe, fold.simd), masked=masked,
-        weight_style=fold.weight_style(rows, node.columns, groups=groups),
+        weight_style=style, search=search,
     )  # fmt: skip
     to.lay(unit, edge)
 

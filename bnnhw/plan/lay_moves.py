@@ -4,6 +4,7 @@ from math import prod
 
 import numpy as np
 
+from ..fold.memory import prefers_search
 from ..graph import Add, Affine, Concat, Edge, Grid, MaxPool, Shuffle, Slice, SumPool, Threshold
 from .blocks import AffinePlan, PoolPlan, ThresholdPlan
 from .joints import AddPlan, ConcatPlan, PermutePlan, SlicePlan
@@ -43,6 +44,7 @@ def lay_threshold(to: Layout, node: Threshold) -> None:
             elements_out=out.size, bits_out=out.grid.bits, lanes_out=lanes,
             thresholds=row_words(levels, lanes, never, never),
             flips=row_words(flips, lanes, 1, 0), levels=levels.shape[1],
+            search=prefers_search(levels.shape[1], -(-len(levels) // lanes)),
         ),
         node.name,
     )  # fmt: skip

@@ -63,9 +63,13 @@ class Plan:
 
     def carries_edge(self, block: Block) -> bool:
         """Tell whether the words of a block are those of its edge, not windows over it."""
+        return not isinstance(self.origin(block), WindowPlan)
+
+    def origin(self, block: Block) -> Block:
+        """Return the block whose words a queue holds; any other block is its own origin."""
         while isinstance(block, QueuePlan):
             block = self.block(block.sources[0])
-        return not isinstance(block, WindowPlan)
+        return block
 
     def block(self, name: str) -> Block:
         """Return the block called `name`."""

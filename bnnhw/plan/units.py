@@ -99,11 +99,14 @@ class MvtuPlan(UnitPlan):
         Words of the input say whether they are padding; counts are in half steps.
     levels : int
         Thresholds of a row.
+    search : bool
+        Thresholds are searched, one a clock, instead of compared all at once.
     """
 
     thresholds: tuple[int, ...] | None
     masked: bool = False
     levels: int = 1
+    search: bool = False
 
     @property
     def weight_bits(self) -> int:
@@ -113,6 +116,8 @@ class MvtuPlan(UnitPlan):
     @property
     def latency(self) -> int:
         """Clocks from the last word of a vector that the array takes to what leaves."""
+        if self.search:
+            return 3 + self.levels.bit_length()
         return 3 + (self.thresholds is not None or self.offsets is not None)
 
     @property

@@ -72,13 +72,13 @@ def test_first_words_come_when_the_component_says(kind: type[Block]) -> None:
 @pytest.mark.parametrize("kind", [AddPlan, ConcatPlan, AffinePlan])
 def test_latencies_are_the_components(kind: type[Block]) -> None:
     for block in of(kind):
-        assert type(block).LATENCY == type(component_of(block)).LATENCY  # type: ignore[attr-defined]
+        assert type(block).LATENCY == type(component_of(block)).LATENCY
 
 
 @pytest.mark.parametrize("kind", [QueuePlan, ThresholdPlan])
 def test_latencies_that_depend_on_the_block(kind: type[Block]) -> None:
     for block in of(kind):
-        assert block.latency == component_of(block).latency, block  # type: ignore[attr-defined]
+        assert block.latency == component_of(block).latency, block
 
 
 @pytest.mark.parametrize("kind", [UnitPlan, WindowPlan, ParallelWindowPlan, PoolPlan])

@@ -11,8 +11,9 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module
 
 from bnnhw.bits import pack_word
+from bnnhw.fold.memory import BLOCK_FOLDS, prefers_search
 from rtl_gen import search
-from rtl_gen.search import BLOCK_FOLDS, SearchThreshold, prefers_search, stage_tables
+from rtl_gen.search import SearchThreshold, stage_tables
 from sim.bench import Run, exercise
 from sim.streams import Word
 
@@ -171,11 +172,11 @@ def test_style_reaches_every_memory(style: str, mark: str | None) -> None:
 def test_the_rule_says_what_was_measured() -> None:
     """Smaller on the mean of both families, in the table of `prefers_search`."""
     for folds in (1, 4, 8, 16, BLOCK_FOLDS):
-        assert not prefers_search(4, 3, folds, 8)
-        assert prefers_search(4, 7, folds, 8) == (folds != 16)
-        assert prefers_search(4, 15, folds, 8)
+        assert not prefers_search(3, folds)
+        assert prefers_search(7, folds) == (folds != 16)
+        assert prefers_search(15, folds)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 4, 8, 14])
 def test_no_search_where_there_is_none(levels: int) -> None:
-    assert not any(prefers_search(4, levels, folds, 8) for folds in (1, 4, 16, 64))
+    assert not any(prefers_search(levels, folds) for folds in (1, 4, 16, 64))
