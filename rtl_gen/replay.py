@@ -11,6 +11,8 @@ from .streams import port
 
 __all__ = ["ReplayBuffer"]
 
+_IN_LUTS = 64
+
 
 class ReplayBuffer(wiring.Component):
     """Repeat each frame of `words` words `repeats` times, and take in the next frame meanwhile.
@@ -39,6 +41,12 @@ class ReplayBuffer(wiring.Component):
         `last` is not needed and not read.
     o : stream of word(lanes, bits), out
         `last` marks the last word of the last repeat.
+
+    Platform overrides
+    ------------------
+    Where there are ``block_ram_shapes`` (see `RomStream`), buffers of up to 64 words lie in LUT
+    RAM: every element behind them reads the word, and the way there is too long to begin at the
+    slow output of a block RAM.
 
     Raises
     ------
@@ -84,9 +92,10 @@ class ReplayBuffer(wiring.Component):
         span = max(1, final.bit_length())
         # A word is read only after it was written (`there` below), so Yosys need not build what
         # happens if both meet.
-        memory: Memory[Any, Any] = Memory(
-            shape=self._width, depth=2 << span, init=[], attrs={"no_rw_check": "1"}
-        )
+        attrs = {"no_rw_check": "1"}
+        if hasattr(platform, "block_ram_shapes") and 2 << span <= _IN_LUTS:
+            attrs["ram_style"] = "distributed"
+        memory: Memory[Any, Any] = Memory(shape=self._width, depth=2 << span, init=[], attrs=attrs)
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         full = Signal(2)

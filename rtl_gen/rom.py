@@ -45,7 +45,7 @@ class RomStream(wiring.Component):
     Platform overrides
     ------------------
     Define ``block_ram_shapes``, the (depth, width) of a block RAM in each of its modes, where its
-    output is slow against a register's and flip-flops cost no lookup tables.
+    output is slow against a register's, flip-flops cost no lookup tables, and these can be RAM.
 
     Raises
     ------
