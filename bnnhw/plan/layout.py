@@ -26,7 +26,7 @@ from ..graph import (
 from .blocks import Block, ConverterPlan
 from .units import UnitPlan
 
-__all__ = ["BITS_CAP", "INPUT_CAP", "Layout", "Place"]
+__all__ = ["BITS_CAP", "INPUT_CAP", "Layout", "Place", "a_kind"]
 
 BITS_CAP = 8
 """Widest activation that a unit with ±1 weights reads."""
@@ -36,6 +36,12 @@ INPUT_CAP = 8
 
 _WEIGHTED = (Conv, Dense, IntConv, IntDense)
 _ON_IMAGES = (Add, Affine, Concat, Conv, IntConv, MaxPool, Shuffle, Slice, SumPool, Threshold)
+
+
+def a_kind(node: Node) -> str:
+    """Give the kind of a node with its article."""
+    kind = type(node).__name__
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 @dataclass(frozen=True)
@@ -127,12 +133,19 @@ class Layout:
         return self.graph.edges[self.places[edge].carried].shape
 
     def check_order(self, node: Node) -> None:
-        """Refuse what works on channels behind a flattened image."""
+        """Refuse what works on channels where words of the stream are no pixels.
+
+        That is behind an image that was flattened, whose channels are still the fastest index on
+        the wires, and on edges of two axes, where they are the slowest.
+        """
+        kind = a_kind(node).lower()
         for edge in node.inputs:
             carried, shape = self.carried(edge), self.graph.edges[edge].shape
-            if carried != shape and prod(carried[1:]) != 1:
-                kind = type(node).__name__.lower()
-                raise self.unsupported(node.name, f"is a {kind} behind a flattened image")
+            if len(shape) == 2:
+                raise self.unsupported(node.name, f"is {kind} on an edge of two axes")
+            mixed = self.order == "hwc" and carried[0] != 1 and prod(carried[1:]) != 1
+            if carried != shape and mixed:
+                raise self.unsupported(node.name, f"is {kind} behind a flattened image")
 
     def at(self, edge: str, lanes: int) -> Block:
         """Give the block that carries an edge on so many lanes, the absent ones cleared."""

@@ -36,7 +36,7 @@ from .lay_moves import (
     lay_slice,
     lay_threshold,
 )
-from .layout import INPUT_CAP, Layout, Place
+from .layout import INPUT_CAP, Layout, Place, a_kind
 from .plan import Plan
 from .verdict import class_scores
 
@@ -66,9 +66,7 @@ def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Pla
     layout = Layout(graph, folding)
     for node in graph.nodes:
         if type(node) not in _LAY:
-            kind = type(node).__name__
-            article = "an" if kind[0] in "AEIOU" else "a"
-            raise layout.unsupported(node.name, f"is {article} {kind}")
+            raise layout.unsupported(node.name, f"is {a_kind(node)}")
         if node.name not in layout.absorbed:
             _LAY[type(node)](layout, node)
     if not isinstance(graph.nodes[-1], Argmax):
@@ -124,6 +122,9 @@ def _argmax(to: Layout, node: Argmax) -> None:
         raise to.unsupported(node.name, "does not read the logits")
     if len(to.graph.edges[edge].shape) != 1:
         raise to.unsupported(node.name, "decides between images")
+    if node is not to.graph.nodes[-1]:
+        raise to.unsupported(node.name, "decides before the network ends")
+    to.check_order(node)
     last = to.at(edge, 1)
     grid = to.graph.edges[to.graph.logits].grid
     try:

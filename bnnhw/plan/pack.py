@@ -78,7 +78,10 @@ class Counting:
         """
         slope, offset = self.line()
         flip = (threshold.direction < 0)[:, None]
-        values = np.where(flip, -threshold.levels, threshold.levels)
+        # A threshold beyond all values may be any number of 64 bits.
+        beyond = int(abs(offset).max()) + slope * self.largest + 1
+        levels = np.clip(threshold.levels, -beyond, beyond)
+        values = np.where(flip, -levels, levels)
         counts = -((offset[:, None] - values) // slope)
         return np.sort(np.clip(counts, 0, self.largest + 1), axis=1)
 
@@ -226,7 +229,8 @@ def code_levels(threshold: Threshold, source: Grid) -> tuple[_Ints, _Ints]:
     """
     top = (1 << source.bits) - 1
     flips = threshold.direction < 0
-    distance = threshold.levels - source.low
+    # A threshold beyond all values may be any number of 64 bits.
+    distance = np.clip(threshold.levels, source.low - 1, source.high + 1) - source.low
     rising, falling = -(-distance // source.step), top - distance // source.step
     levels = np.where(flips[:, None], falling, rising)
     return np.clip(levels, 0, top + 1), flips.astype(np.int64)

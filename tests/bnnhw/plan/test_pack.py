@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnhw.graph import Dense, Grid, Threshold
-from bnnhw.plan.pack import code_levels, integer_levels, threshold_words, weight_words
+from bnnhw.plan.pack import Counting, code_levels, integer_levels, threshold_words, weight_words
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (4, 6), (5, 7), (3, 10)]
 
@@ -144,6 +144,31 @@ def test_integer_levels_by_hand(level: int, direction: int, expected: int) -> No
     fires = [value * direction >= level * direction for value in seen]
     # Just below, at, and above T.
     assert fires == [code >= expected for code in range(5)]
+
+
+LEAST, MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+@pytest.mark.parametrize("level", [LEAST, LEAST + 1, -6, 5, 6, MOST - 1, MOST])
+@pytest.mark.parametrize("source", [Grid(-1, 2, 2), Grid(-5, 3, 4), Grid(3, 1, 1)], ids=str)
+def test_thresholds_may_be_any_number(level: int, direction: int, source: Grid) -> None:
+    """Numbers that say always or never are as good as those just outside of what is attainable."""
+    node = Threshold("s", ("x",), np.array([[level]]), np.array([direction], np.int8))
+    fires = [
+        direction * value >= direction * level
+        for value in source.values(np.arange(8)[: source.levels]).tolist()
+    ]
+    (found,), flips = code_levels(node, source)
+    top = (1 << source.bits) - 1
+    assert [
+        (top - code if flips[0] else code) >= found[0] for code in range(source.levels)
+    ] == fires
+    # A weight of −1 where the direction is −1, as the plan has it.
+    counting = Counting(source, np.array([[direction > 0]], np.uint8))
+    (found,) = counting.levels(node)
+    counts = [code if direction > 0 else top - code for code in range(source.levels)]
+    assert [count >= found[0] for count in counts] == fires
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 7])

@@ -10,6 +10,7 @@ from bnnhw.errors import UsageError
 from bnnhw.fold import Folding, LayerFold, serial
 from bnnhw.graph import (
     Argmax,
+    Concat,
     Conv,
     Dense,
     Edge,
@@ -103,6 +104,27 @@ def sign(name: str, source: str, channels: int, count: int = 1) -> Threshold:
             (IMAGE, DENSE, sign("s", "fc", 3), Argmax("top", ("s",), np.zeros(3, int))),
             ("fc",),
             r"'top' does not read the logits",
+        ),
+        (
+            (PICTURE, conv(), Flatten("flat", ("c",)), Argmax("top", ("flat",), np.zeros(8, int))),
+            ("flat",),
+            r"'top' is an argmax behind a flattened image",
+        ),
+        (
+            (IMAGE, DENSE, Argmax("early", ("fc",), np.zeros(3, int)), ARGMAX),
+            ("fc",),
+            r"'early' decides before the network ends",
+        ),
+        (
+            (
+                Input("x", (), (2, 2)),
+                Concat("both", ("x", "x")),
+                Flatten("flat", ("both",)),
+                Dense("fc", ("flat",), np.zeros((3, 8), np.uint8)),
+                ARGMAX,
+            ),
+            ("fc",),
+            r"'both' is a concat on an edge of two axes",
         ),
     ],
 )
