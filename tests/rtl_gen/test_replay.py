@@ -3,10 +3,13 @@
 
 import itertools
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from amaranth.back import rtlil
 
+from bnnhw.fold.memory import SHAPES
 from rtl_gen.replay import ReplayBuffer
 from sim.bench import exercise
 from sim.streams import frame
@@ -66,3 +69,17 @@ def test_parameters_wrong(name: str) -> None:
     with pytest.raises(ValueError, match=rf"^Replay {name} must be a positive integer, not 0$"):
         arguments: dict[str, Any] = {"words": 2, "lanes": 2, "repeats": 2} | {name: 0}
         ReplayBuffer(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("words", "platform", "placed"),
+    [
+        (32, SimpleNamespace(block_ram_shapes=SHAPES["ecp5"]), True),
+        (33, SimpleNamespace(block_ram_shapes=SHAPES["ecp5"]), False),
+        (32, None, False),
+    ],
+)
+def test_small_buffers_lie_in_lut_ram_where_block_rams_are_slow(words, platform, placed) -> None:
+    text = rtlil.convert(ReplayBuffer(words=words, lanes=3, repeats=2), platform=platform)
+    assert ('attribute \\ram_style "distributed"' in text) == placed
+    assert 'attribute \\no_rw_check "1"' in text
