@@ -9,7 +9,10 @@ from .canonical import load_canonical
 
 __all__ = ["load_model"]
 
-_ACCEPTED = "Give a .onnx file (QONNX), a network as .npz, or a saved graph as .json."
+_ACCEPTED = (
+    "Give a .onnx file (QONNX), a .h5 or .keras file (Larq, Keras), a network as .npz, or a saved "
+    "graph as .json."
+)
 
 
 def load_model(path: Path, *, name: str | None = None, pixel: str = "auto") -> Graph:
@@ -18,12 +21,13 @@ def load_model(path: Path, *, name: str | None = None, pixel: str = "auto") -> G
     Parameters
     ----------
     path : Path
-        QONNX as .onnx, a network of plain arrays as .npz, or a saved graph as .json.
+        QONNX as .onnx, a model of Larq or Keras as .h5, .hdf5 or .keras, a network of plain arrays
+        as .npz, or a saved graph as .json.
     name : str or None
         Name of the graph; by default what the file or its name suggests, made safe.
     pixel : str
-        What an .onnx model expects as input: "unit" (0 … 1), "byte" (0 … 255), "centred" (−1 … 1)
-        or "auto".
+        What a model of a framework expects as input: "unit" (0 … 1), "byte" (0 … 255), "centred"
+        (−1 … 1) or "auto".
 
     Raises
     ------
@@ -37,10 +41,14 @@ def load_model(path: Path, *, name: str | None = None, pixel: str = "auto") -> G
         from .qonnx import load_qonnx
 
         return load_qonnx(path, name=name, pixel=pixel)
+    if suffix in (".h5", ".hdf5", ".keras"):
+        from .keras_model import load_keras
+
+        return load_keras(path, name=name, pixel=pixel)
     if pixel != "auto":
         raise UsageError(
             f"'{printable(str(path))}' says itself how it reads pixels.",
-            "Leave the option out; it is for .onnx files.",
+            "Leave the option out; it is for models of frameworks.",
         )
     if suffix == ".npz":
         return load_canonical(path, name=name)
