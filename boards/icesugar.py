@@ -16,6 +16,6 @@ BOARD = Board(
     clock=Clock(source_hz=12_000_000, sync_hz=24_000_000, pll="pad"),
     link=Link(resource="uart", baud=115_200),
     programmers=(ICESPROG,),
-    notes="Debugger and serial port share the USB-C socket. The debugger writes the flash memory"
+    notes="The debugger carries both the programmer and the serial port. It writes the flash memory"
     " only: say --flash.",
 )

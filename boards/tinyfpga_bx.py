@@ -22,6 +22,6 @@ BOARD = Board(
         ),
     ),
     notes="The USB socket has no serial port: join a USB-serial adapter of 3.3 V to pins 2 (the"
-    " FPGA receives) and 1 (it sends). Press the reset button, and the bootloader takes a bitstream"
-    " into the flash memory: say --flash.",
+    " FPGA receives) and 1 (it sends). While the LED pulses, its bootloader takes a bitstream into"
+    " the flash memory: say --flash.",
 )

@@ -1,0 +1,113 @@
+"""Write the tables of docs/boards.md from the board files.
+
+    .venv/bin/python scripts/board_table.py
+
+What stands outside the two lines of `_MARKS` is written by hand and stays.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, cast
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from bnnhw.target import Board, Programmer
+from rtl_gen.build.boards import all_boards
+from rtl_gen.build.platform import prepare
+
+__all__ = ["PAGE", "filled", "main"]
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "boards.md"
+_MARKS = ("<!-- begin of what scripts/board_table.py writes -->", "<!-- end -->")
+_PLL = {"none": "", "pad": ", PLL at its own pin", "core": ", PLL"}
+
+
+class _Wire(wiring.Component):
+    def __init__(self) -> None:
+        super().__init__({"rx": In(1), "tx": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m, ports = Module(), cast(Any, self)
+        m.d.sync += ports.tx.eq(ports.rx)
+        return m
+
+
+def filled(page: str) -> str:
+    """Give the page with its tables as the board files have them now."""
+    begin, end = _MARKS
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"The page must hold the lines {begin!r} and {end!r}")
+    return f"{before}{begin}\n\n{_tables()}\n\n{end}{after}"
+
+
+def _tables() -> str:
+    known = all_boards()
+    return "\n\n".join(
+        (
+            _table(
+                "name|board|device|LUT4|block RAM|clock MHz",
+                [
+                    (
+                        f"`{board.name}`",
+                        board.title,
+                        board.device,
+                        f"{board.budget.lut4:,}",
+                        f"{board.budget.ebr} of {board.budget.ebr_bits:,} bits",
+                        _clock(board),
+                    )
+                    for board in known
+                ],
+            ),
+            _table(
+                "name|receives on|sends on|baud|LED|programmer",
+                [
+                    (
+                        f"`{board.name}`",
+                        *_pins(board),
+                        " or ".join(_programmer(entry) for entry in board.programmers),
+                    )
+                    for board in known
+                ],
+            ),
+            "\n".join(f"- `{board.name}`: {board.notes}" for board in known if board.notes),
+        )
+    )
+
+
+def _table(heads: str, rows: list[tuple[str, ...]]) -> str:
+    cells = [tuple(heads.split("|")), ("---",) * (heads.count("|") + 1), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def _clock(board: Board) -> str:
+    clock = board.clock
+    return f"{clock.source_hz / 1e6:g} → {clock.sync_hz / 1e6:g}{_PLL[clock.pll]}"
+
+
+def _pins(board: Board) -> tuple[str, str, str, str]:
+    """Take receive pin, send pin, rate and LED pin from the constraints of a build."""
+    files = prepare(_Wire(), board, name="plain").files
+    text = str(files["plain.pcf" if board.family == "ice40" else "plain.lpf"])
+    found = re.findall(r"^set_io (\S+) (\S+)$", text, re.M)
+    found += re.findall(r'^LOCATE COMP "(\S+)" SITE "(\S+)";$', text, re.M)
+    where, uart = dict(found), board.link.resource
+    rx, tx = where[f"{uart}_0__rx__io"], where[f"{uart}_0__tx__io"]
+    return rx, tx, f"{board.link.baud:,}", where[f"{board.led}_0__io"]
+
+
+def _programmer(entry: Programmer) -> str:
+    ways = [way for way, words in (("SRAM", entry.sram), ("flash", entry.flash)) if words]
+    return f"{entry.tool} ({', '.join(ways)})"
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
