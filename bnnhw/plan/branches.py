@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .blocks import Block, ConverterPlan, GuardPlan, WindowPlan
 from .joints import ForkPlan, PermutePlan, QueuePlan
 from .parallel import ParallelWindowPlan
-from .schedule import NOTHING, Schedule, schedule_of
+from .schedule import Schedule, schedule_of
 from .units import UnitPlan
 
 __all__ = ["arrivals", "with_forks", "with_queues"]
@@ -55,8 +55,8 @@ def arrivals(
     cycles: int,
     frames: int = _FRAMES,
     known: dict[str, Schedule] | None = None,
-) -> tuple[dict[str, _Ints], dict[str, _Ints]]:
-    """Give the clocks of all steps and all words of every block, where nothing is held up.
+) -> tuple[dict[str, tuple[_Ints, ...]], dict[str, _Ints]]:
+    """Give the clocks at which every block needs its words and gives others, held up by nothing.
 
     The source sends a frame every `cycles` clocks, its words evenly spaced: as the slowest block
     takes them.
@@ -72,9 +72,11 @@ def arrivals(
 
     Returns
     -------
-    steps, words : dict of str to array of int
+    taken : dict of str to tuple of array of int
+        For each input of a block.
+    words : dict of str to array of int
     """
-    steps: dict[str, _Ints] = {}
+    taken: dict[str, tuple[_Ints, ...]] = {}
     words: dict[str, _Ints] = {}
     known = {} if known is None else known
     for block in blocks:
@@ -85,8 +87,8 @@ def arrivals(
             came = [words[source] for source in block.sources]
         if block.name not in known or isinstance(block, QueuePlan):
             known[block.name] = schedule_of(block)
-        steps[block.name], words[block.name] = known[block.name].times(came, frames)
-    return steps, words
+        taken[block.name], words[block.name] = known[block.name].times(came, frames)
+    return taken, words
 
 
 def with_queues(blocks: list[Block], cycles: int) -> list[Block]:
@@ -145,7 +147,7 @@ def _depths(
     known: dict[str, Schedule],
 ) -> Mapping[tuple[str, int], int]:
     queued = _insert(blocks, present)
-    steps, words = arrivals(queued, cycles, known=known)
+    needed, words = arrivals(queued, cycles, known=known)
     by_name = {block.name: block for block in queued}
     spare = _spare(queued, cycles)
     found: dict[tuple[str, int], int] = {}
@@ -157,9 +159,9 @@ def _depths(
             queue = isinstance(feeder, QueuePlan)
             name = feeder.sources[0] if queue else source
             if _replays(block):
-                taken = _banked(block, words[source], steps[block.name])
+                taken = _banked(block, words[source], words[block.name])
             else:
-                taken = _taken(known[block.name], place, steps[block.name])
+                taken = needed[block.name][place]
             waits = int((taken - words[name]).max())
             slides = type(by_name[name]) is WindowPlan
             if queue or not slides and waits > (0 if len(block.sources) > 1 else spare[name]):
@@ -184,14 +186,16 @@ def _replays(block: Block) -> TypeGuard[UnitPlan]:
     return isinstance(block, UnitPlan) and block.neuron_folds > 1
 
 
-def _banked(block: UnitPlan, came: _Ints, steps: _Ints) -> _Ints:
+def _banked(block: UnitPlan, came: _Ints, gone: _Ints) -> _Ints:
     """Give the clocks at which a unit with a replay buffer takes its words.
 
-    One bank is read and one is filled, so that a vector waits until the last but one has been read.
+    One bank is read and one is filled, so that a vector waits until the last but one has been read:
+    until the step that gives the last word of `gone` for it.
     """
-    size, period = block.synapse_folds, block.synapse_folds * block.neuron_folds
+    size = block.synapse_folds
     free = np.zeros(len(came), np.int64)
-    free[2 * size :] = np.repeat(steps[period - 1 :: period], size)[: max(0, len(came) - 2 * size)]
+    read = gone[block.neuron_folds - 1 :: block.neuron_folds] - block.latency
+    free[2 * size :] = np.repeat(read, size)[: max(0, len(came) - 2 * size)]
     number = np.arange(len(came))
     clocks: _Ints = np.maximum.accumulate(np.maximum(came, free) - number) + number
     return clocks
@@ -210,16 +214,6 @@ def _spare(blocks: list[Block], cycles: int) -> dict[str, int]:
             before = [spare[source] for source in block.sources]
             spare[block.name] = min([cycles - block.cycles, *before])
     return spare
-
-
-def _taken(schedule: Schedule, place: int, steps: _Ints) -> _Ints:
-    """Give the clocks of the first steps that need the words of an input, of which all are."""
-    needs = schedule.needs[place]
-    own = np.flatnonzero(needs != NOTHING)
-    own = own[np.unique(needs[own], return_index=True)[1]]
-    frames = np.arange(len(steps) // schedule.steps)[:, None] * schedule.steps
-    clocks: _Ints = steps[(frames + own).reshape(-1)]
-    return clocks
 
 
 def _most_waiting(came: _Ints, taken: _Ints) -> int:

@@ -25,22 +25,29 @@ __all__ = ["Schedule", "passes", "schedule_of"]
 
 _Ints = npt.NDArray[np.int64]
 
-NOTHING = -1
+_NOTHING = -1
+# Earlier than any clock, however much is added.
+_NEVER = np.iinfo(np.int64).min // 2
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
     """What a block does in a frame, one step a clock where nothing is missing.
 
-    Step s is made at the earliest clock that is later than that of step s − 1 and at least `before`
-    later than that at which word ``needs[k][s]`` of each input k passed. Word n of the output is
+    A step is made at the earliest clock that is later than that of the step before it and at least
+    `before` later than that at which the words that it needs passed. Word n of the output is
     offered `after` clocks behind step ``gives[n]``; a number beyond the steps of the frame counts
     on from the last one, whatever the next frame does. No data decides anything.
 
+    Only steps that need a word, or give one, are kept: a unit on one lane has far more.
+
     Parameters
     ----------
-    needs : tuple of array of int, shape (steps,)
-        For each input the word of the frame that a step is the first to need, −1 for none.
+    steps : int
+        Steps of a frame.
+    needs : tuple of (array of int, array of int)
+        For each input the words of a frame in order, each with the step that is the first to need
+        it or a later one: steps, then words, both ascending.
     before : int
     gives : array of int, shape (words,)
         Step of each word that leaves, ascending.
@@ -49,44 +56,64 @@ class Schedule:
         Words of a frame of each input.
     """
 
-    needs: tuple[_Ints, ...]
+    steps: int
+    needs: tuple[tuple[_Ints, _Ints], ...]
     before: int
     gives: _Ints
     after: int
     words_in: tuple[int, ...]
 
-    @property
-    def steps(self) -> int:
-        """Steps of a frame."""
-        return len(self.needs[0])
-
-    def times(self, arrivals: list[_Ints], frames: int) -> tuple[_Ints, _Ints]:
-        """Give the clocks of all steps and of all words that leave.
+    def times(self, arrivals: list[_Ints], frames: int) -> tuple[tuple[_Ints, ...], _Ints]:
+        """Give the clocks at which words are needed and leave.
 
         Parameters
         ----------
         arrivals : list of array of int
-            Clocks at which the words of each input are offered; nothing holds them up.
+            Clocks at which the words of each input are offered, ascending; nothing holds them up.
         frames : int
 
         Returns
         -------
-        steps, words : array of int
+        taken : tuple of array of int
+            Clocks of the steps in `needs`, for each input.
+        words : array of int
         """
-        count = frames * self.steps
-        earliest = np.full(count, np.iinfo(np.int64).min // 2)
-        for needs, words, arrived in zip(self.needs, self.words_in, arrivals, strict=True):
-            there = np.flatnonzero(needs != NOTHING)
-            for frame in range(frames):
-                at = frame * self.steps + there
-                came = arrived[frame * words + needs[there]] + self.before
-                earliest[at] = np.maximum(earliest[at], came)
-        number = np.arange(count)
-        steps = np.maximum.accumulate(earliest - number) + number
+        # A step is as late as the latest word up to it makes it: the largest, over all words that
+        # are needed by then, of a word's clock less its step.
+        starts = np.arange(frames)[:, None] * self.steps
+        late = []
+        for (at, word), count, came in zip(self.needs, self.words_in, arrivals, strict=True):
+            slack = came.reshape(frames, count)[:, word] + self.before - (starts + at)
+            late.append(np.maximum.accumulate(np.append(_NEVER, slack)))
         own = np.minimum(self.gives, self.steps - 1)
-        gives = (np.arange(frames)[:, None] * self.steps + own).reshape(-1)
-        beyond = np.tile(self.gives - own, frames)
-        return steps, steps[gives] + beyond + self.after
+        clocks = [self._clocks(late, starts, at) for at in (*(at for at, _ in self.needs), own)]
+        words = clocks[-1] + (self.gives - own + self.after)
+        return tuple(clock.reshape(-1) for clock in clocks[:-1]), words.reshape(-1)
+
+    def _clocks(self, late: list[_Ints], starts: _Ints, at: _Ints) -> _Ints:
+        """Give the clocks of some steps of all frames, shape (frames, steps)."""
+        found = np.full((len(starts), len(at)), _NEVER)
+        for (needed, _), running in zip(self.needs, late, strict=True):
+            before = np.searchsorted(needed, at, side="right")
+            frames = np.arange(len(starts))[:, None] * len(needed)
+            found = np.maximum(found, running[frames + before])
+        clocks: _Ints = found + starts + at
+        return clocks
+
+
+def _dense(
+    needs: list[_Ints], before: int, gives: _Ints, after: int, words_in: tuple[int, ...]
+) -> Schedule:
+    """Make a schedule from the word that each step needs, `_NOTHING` where it needs none.
+
+    Words come in order: what is needed behind a later word is there.
+    """
+    found = []
+    for words in needs:
+        known = np.maximum.accumulate(np.append(_NOTHING, words[:-1]))
+        steps = np.flatnonzero(words > known)
+        found.append((steps, words[steps]))
+    return Schedule(len(needs[0]), tuple(found), before, gives, after, words_in)
 
 
 def passes(block: Block) -> Schedule:
@@ -96,7 +123,8 @@ def passes(block: Block) -> Schedule:
 
 def _through(block: Block, latency: int, inputs: int = 1) -> Schedule:
     every = np.arange(block.words_out)
-    return Schedule((every,) * inputs, 0, every, latency, (block.words_out,) * inputs)
+    needs = ((every, every),) * inputs
+    return Schedule(len(every), needs, 0, every, latency, (len(every),) * inputs)
 
 
 def _guard(block: GuardPlan) -> Schedule:
@@ -132,7 +160,7 @@ def _converter(block: ConverterPlan) -> Schedule:
         return _through(block, 0)
     every = np.arange(block.words_out)
     last = np.minimum((every + 1) * block.lanes_out, block.elements_in) - 1
-    return Schedule((last // block.lanes_in,), 0, every, 1, (block.words_in,))
+    return _dense([last // block.lanes_in], 0, every, 1, (block.words_in,))
 
 
 def _concat(block: ConcatPlan) -> Schedule:
@@ -143,17 +171,17 @@ def _concat(block: ConcatPlan) -> Schedule:
     needs = []
     for start, count in zip(starts, words, strict=True):
         own = (place >= start) & (place < start + count)
-        needs.append(np.where(own, pixel * count + place - start, NOTHING))
+        needs.append(np.where(own, pixel * count + place - start, _NOTHING))
     every = np.arange(block.pixels * total)
     counts = tuple(int(block.pixels * count) for count in words)
-    return Schedule(tuple(needs), 0, every, ConcatPlan.LATENCY, counts)
+    return _dense(needs, 0, every, ConcatPlan.LATENCY, counts)
 
 
 def _slice(block: SlicePlan) -> Schedule:
     every = np.arange(block.pixels * block.folds)
     fold = every % block.folds
     passed = every[(fold >= block.start) & (fold < block.stop)]
-    return Schedule((every,), 0, passed, SlicePlan.LATENCY, (len(every),))
+    return _dense([every], 0, passed, SlicePlan.LATENCY, (len(every),))
 
 
 def _permute(block: PermutePlan) -> Schedule:
@@ -163,7 +191,7 @@ def _permute(block: PermutePlan) -> Schedule:
     every = np.arange(block.words_out)
     channels = len(block.order)
     needs = every // channels * channels + channels - 1
-    return Schedule((needs,), 0, every, block.latency, (len(every),))
+    return _dense([needs], 0, every, block.latency, (len(every),))
 
 
 def _window(block: WindowPlan) -> Schedule:
@@ -180,10 +208,10 @@ def _window(block: WindowPlan) -> Schedule:
     x = ox * block.stride[1] + kx * block.dilation[1] - block.padding[1]
     inside = (y >= 0) & (y < block.height) & (x >= 0) & (x < block.width)
     word = (y * block.width + x) * folds + group * of_group + fold
-    needs = np.where(inside, word, NOTHING).reshape(-1)
+    needs = np.where(inside, word, _NOTHING).reshape(-1)
     # Padding does not run ahead of its frame.
     needs[0] = max(int(needs[0]), 0)
-    return Schedule((needs,), 1, np.arange(len(needs)), 1, (block.words_in,))
+    return _dense([needs], 1, np.arange(len(needs)), 1, (block.words_in,))
 
 
 def _parallel(block: ParallelWindowPlan) -> Schedule:
@@ -191,13 +219,13 @@ def _parallel(block: ParallelWindowPlan) -> Schedule:
     y, x = np.ogrid[: down.steps, : across.steps]
     row, column = y - down.lead, x - across.lead
     inside = (row >= 0) & (row < block.height) & (column >= 0) & (column < block.width)
-    needs = np.where(inside, row * block.width + column, NOTHING).reshape(-1)
+    needs = np.where(inside, row * block.width + column, _NOTHING).reshape(-1)
     # Padding does not run ahead of its frame.
     needs[0] = max(int(needs[0]), 0)
     rows = down.begin + np.arange(down.count) * down.stride
     columns = across.begin + np.arange(across.count) * across.stride
     gives = (rows[:, None] * across.steps + columns).reshape(-1)
-    return Schedule((needs,), 0, gives, 1, (block.words_in,))
+    return _dense([needs], 0, gives, 1, (block.words_in,))
 
 
 def _pool(block: PoolPlan) -> Schedule:
@@ -211,18 +239,20 @@ def _pool(block: PoolPlan) -> Schedule:
     steps = [max(size, int(end[-1]) + 1) for size, end in zip(sizes, ends, strict=True)]
     y, x, fold = np.ogrid[: steps[0], : steps[1], :folds]
     inside = (y < block.height) & (x < block.width)
-    needs = np.where(inside, (y * block.width + x) * folds + fold, NOTHING)
+    needs = np.where(inside, (y * block.width + x) * folds + fold, _NOTHING)
     gives = (ends[0][:, None, None] * steps[1] + ends[1][:, None]) * folds + np.arange(folds)
-    return Schedule((needs.reshape(-1),), 0, gives.reshape(-1), 1, (block.words_in,))
+    return _dense([needs.reshape(-1)], 0, gives.reshape(-1), 1, (block.words_in,))
 
 
 def _unit(block: UnitPlan) -> Schedule:
-    vector, turn, fold = np.ogrid[: block.vectors, : block.neuron_folds, : block.synapse_folds]
-    needs = np.where(turn == 0, vector * block.synapse_folds + fold, NOTHING).reshape(-1)
+    # Only the first time that a vector is read its words must come.
+    word = np.arange(block.vectors * block.synapse_folds)
+    vector, fold = np.divmod(word, block.synapse_folds)
+    needs = vector * (block.neuron_folds * block.synapse_folds) + fold
     gives = np.arange(1, block.words_out + 1) * block.synapse_folds - 1
     # What is read more than once goes through a replay buffer.
     before = 2 if block.neuron_folds > 1 else 0
-    return Schedule((needs,), before, gives, block.latency, (block.words_in,))
+    return Schedule(block.cycles, ((needs, word),), before, gives, block.latency, (block.words_in,))
 
 
 _SCHEDULES: Mapping[type[Block], Any] = {
