@@ -145,7 +145,7 @@ def test_no_folding_file(refuses, model: Path) -> None:
         (
             ("--board", "de10"),
             "There is no board 'de10'",
-            "Choose one of hx8k-breakout, icebreaker",
+            "hx8k-breakout, icebreaker",
         ),
         (("--board", "no.py"), "The board file 'no.py' does not exist", "Check the path"),
         (("--naming", "avalon"), "There is no naming 'avalon'", "Choose one of plain, axis"),
