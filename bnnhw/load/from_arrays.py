@@ -173,18 +173,11 @@ def from_arrays(
     """
     checked(name, "network name")
     listed = list(layers)
-    if not 1 <= len(listed) <= _LAYERS_CAP or isinstance(listed[-1], PoolLayer):
-        raise UsageError("A network must end in a layer with weights.", _TODO)
-    if not 1 <= len(shape) <= 3 or not all(type(n) is int and n > 0 for n in shape):
-        raise UsageError(f"The shape of an image must be 1 to 3 sizes, not {shape!r}.", _TODO)
-    if prod(shape) > _PIXELS_CAP:
-        raise UsageError(f"An image must have up to {_PIXELS_CAP} pixels, not {shape!r}.", _TODO)
+    _check(listed, shape)
     table, words = _table(pixels)
     chain = Chain()
     value: Value = Pixels((table,), tuple(shape), (1, *shape))
     for number, layer in enumerate(listed):
-        if not isinstance(layer, Layer):
-            raise UsageError(f"Layer {number} must be a layer, not {type(layer).__name__}.", _TODO)
         node = OnnxNode(f"layer {number}", "", type(layer).__name__, (), (), {})
         site = Site("from_arrays", node, chain)
         if isinstance(layer, PoolLayer):
@@ -201,6 +194,18 @@ def from_arrays(
         raise UsageError(f"from_arrays: {what}.", todo)
 
     return finished(chain, value, name, {"format": "arrays", "pixel": words}, fail)
+
+
+def _check(layers: list[Layer], shape: tuple[int, ...]) -> None:
+    for number, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise UsageError(f"Layer {number} must be a layer, not {type(layer).__name__}.", _TODO)
+    if not 1 <= len(layers) <= _LAYERS_CAP or isinstance(layers[-1], PoolLayer):
+        raise UsageError("A network must end in a layer with weights.", _TODO)
+    if not 1 <= len(shape) <= 3 or not all(type(size) is int and size > 0 for size in shape):
+        raise UsageError(f"The shape of an image must be 1 to 3 sizes, not {shape!r}.", _TODO)
+    if prod(shape) > _PIXELS_CAP:
+        raise UsageError(f"An image must have up to {_PIXELS_CAP} pixels, not {shape!r}.", _TODO)
 
 
 def _table(pixels: str | npt.ArrayLike) -> tuple[tuple[Fraction, ...], str]:
@@ -274,10 +279,9 @@ def _sums(site: Site, layer: DenseLayer | ConvLayer, x: Value) -> Value:
 
 def _padded(site: Site, layer: ConvLayer, x: Value) -> Value:
     top, left, bottom, right = _counts(site, layer.padding, "padding", 4, 0)
-    value = int(_counts(site, (abs(layer.pad_value),), "size of its padding", 1, 0)[0])
-    result = padded(
-        site, x, (top, left, bottom, right), Fraction(value if layer.pad_value > 0 else -value)
-    )
+    if type(layer.pad_value) is not int:
+        site.fail(f"pads with {printable(repr(layer.pad_value))} instead of an int", _TODO)
+    result = padded(site, x, (top, left, bottom, right), Fraction(layer.pad_value))
     assert result is not None
     return result
 

@@ -191,6 +191,10 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("has the stride (0, 1) instead", lambda: from_arrays(
         [ConvLayer(weight=np.ones((1, 1, 1, 1)), stride=(0, 1)), DenseLayer(weight=ONE)],
         shape=(1, 2, 2))),
+    ("pads with 0.5 instead of an int", lambda: from_arrays(
+        [ConvLayer(weight=np.ones((1, 1, 1, 1)), padding=(1, 1, 1, 1),
+                   pad_value=0.5),  # type: ignore[arg-type]
+         DenseLayer(weight=ONE)], shape=(1, 2, 2))),
     ("pads with 3, which no value", lambda: from_arrays(
         [ConvLayer(weight=np.ones((1, 1, 1, 1)), padding=(1, 1, 1, 1), pad_value=3),
          DenseLayer(weight=ONE)], shape=(1, 2, 2))),
@@ -203,3 +207,20 @@ def test_wrong(message: str, make: Callable[[], Any]) -> None:
     with pytest.raises(UsageError) as caught:
         make()
     assert message in caught.value.what
+
+
+def test_groups_and_dilation(rng: np.random.Generator) -> None:
+    x, w = rng.integers(0, 256, (9, 2, 5, 4)), signs(rng, 4, 1, 2, 2)
+    last = signs(rng, 3, 4 * 3 * 3)
+    layers = [ConvLayer(weight=w, groups=2, dilation=(2, 1)), DenseLayer(weight=last)]
+    graph = from_arrays(layers, shape=(2, 5, 4), pixels="centred")
+    centred = 2 * x - 255
+    hidden = np.zeros((9, 4, 3, 3))
+    for row in range(4):
+        part = centred[:, row // 2]
+        for i in range(2):
+            for j in range(2):
+                hidden[:, row] += w[row, 0, i, j] * part[:, 2 * i : 2 * i + 3, j : j + 3]
+    result = run(graph, x, trace=True)
+    assert np.array_equal(result.edges["sign1"], sign(hidden))
+    assert np.allclose(scores(graph, result), sign(hidden).reshape(9, -1) @ last.T)

@@ -270,3 +270,11 @@ def test_latent_and_binary_kernels_are_the_same_network(models: Path, tmp_path: 
             target[...] = binary[f"{name}/{name}/kernel:0"]
     assert len(changed) == 4
     assert load_model(path).digest == load_model(folder / "tiny_larq.h5").digest
+
+
+def test_global_largest(new_net: Any, sign: Any, tmp_path: Path) -> None:
+    net = new_net((6, 5, 2), seed=9)
+    net.add("QuantConv2D", filters=3, kernel_size=[3, 2], strides=[1, 1], padding="valid",
+            use_bias=False, kernel_quantizer=sign)  # fmt: skip
+    net.add("GlobalMaxPooling2D", data_format="channels_last", keepdims=False)
+    check(load_model(net.save(tmp_path / "net.keras", 3), pixel="byte"), net)
