@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..bits import bits_for
+from ..errors import UsageError
 from ..graph import Graph
 from .folding import WRITABLE, Folding, LayerFold
 from .layers import Layer, layers_of
@@ -41,7 +42,11 @@ class Estimate:
     ebr : int
         Block RAMs.
     cycles : int
-        Clocks between two images; equal to `Plan.cycles`.
+        Clocks between two images: those of the slowest layer with weights, of the input or of the
+        argmax. `Plan.cycles` is more where a block between layers is slower: one whose channels
+        divide into too few lanes (a slice that begins at an odd channel has one), a concat, a pool
+        whose windows end behind the image, or a window taken whole whose padding the kernel does
+        not reach.
     """
 
     lut4: int
@@ -177,7 +182,7 @@ def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
     Raises
     ------
     UsageError
-        If the folding does not suit the graph.
+        If the folding does not suit the graph, or no layer has weights.
     ValueError
         If there is no model of the family.
     """
@@ -185,6 +190,10 @@ def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
     folding.check(graph)
     lut4, ebr = LUT_LINK, 0
     layers = layers_of(graph)
+    if not layers:
+        raise UsageError(
+            f"Network '{graph.name}' has no layer with weights to fold.", "Give a network with one."
+        )
     first = layers[0]
     lanes = folding.input_lanes or min(folding.layers[first.name].simd, first.lanes_limit)
     # A converter takes no longer than its slower neighbour: its words are theirs.

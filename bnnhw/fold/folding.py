@@ -102,15 +102,15 @@ class Folding:
                     f"Add a table [layer.{name}] with pe and simd.",
                 )
             fold = self.layers[name]
-            _check_range(f"Layer '{name}'", "pe", fold.pe, layer.rows, "rows")
+            of_group = " of a group" if layer.groups > 1 else ""
+            _check_range(f"Layer '{name}'", "pe", fold.pe, layer.rows, f"rows{of_group}")
             if layer.channels is not None:
-                _check_range(f"Layer '{name}'", "pe", fold.pe, layer.rows, "rows")
-                _check_divides(name, "pe", fold.pe, layer.rows, "rows")
+                _check_divides(name, "pe", fold.pe, layer.rows, f"rows{of_group}")
             if layer.channels is None or not layer.whole(fold.simd):
-                of = "columns" if layer.channels is None else "channels"
+                of = "columns" if layer.channels is None else f"channels{of_group}"
                 _check_range(f"Layer '{name}'", "simd", fold.simd, layer.lanes_limit, of)
             if layer.channels is not None and not layer.whole(fold.simd):
-                _check_divides(name, "simd", fold.simd, layer.channels, "channels")
+                _check_divides(name, "simd", fold.simd, layer.channels, f"channels{of_group}")
             if fold.weights not in STYLES:
                 raise UsageError(
                     f"Layer '{name}': weights = {printable(repr(fold.weights))} is not known.",

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bnnhw.errors import UsageError
-from bnnhw.fold import Folding, LayerFold, full, load_folding, serial
-from bnnhw.graph import Graph
+from bnnhw.fold import Folding, LayerFold, estimate, full, load_folding, serial
+from bnnhw.graph import Argmax, Conv, Flatten, Graph, Input
 
 MakeNetwork = Callable[[Sequence[int]], Graph]
 TODO = (
@@ -210,3 +211,30 @@ def test_auto_puts_shallow_weights_into_cells(pe: int, simd: int, style: str) ->
 def test_a_style_that_was_asked_for_is_kept() -> None:
     assert LayerFold(1, 1, "lut").weight_style(256, 256) == "lut"
     assert LayerFold(64, 64, "block").weight_style(256, 256) == "block"
+
+
+@pytest.mark.parametrize(
+    ("pe", "simd", "what"),
+    [
+        (3, 1, "pe = 3 does not divide the 4 rows of a group of a convolution"),
+        (5, 1, "pe = 5 does not fit its 4 rows of a group"),
+        (1, 4, "simd = 4 does not fit its 2 channels of a group"),
+    ],
+)
+def test_limits_of_groups_are_those_of_a_group(pe: int, simd: int, what: str) -> None:
+    weight = np.ones((8, 2, 2, 2), np.uint8)
+    nodes = (
+        Input("x", (), (4, 2, 2)),
+        Conv("c", ("x",), weight, groups=2),
+        Flatten("flat", ("c",)),
+        Argmax("top", ("flat",), np.zeros(8, int)),
+    )
+    graph = Graph("net", nodes, ("flat", "top"))
+    with pytest.raises(UsageError, match=rf"^Layer 'c': {what}\.\n"):
+        Folding({"c": LayerFold(pe, simd)}).check(graph)
+
+
+def test_nothing_to_estimate() -> None:
+    nodes = (Input("x", (), (4,)), Argmax("top", ("x",), np.zeros(4, int)))
+    with pytest.raises(UsageError, match=r"^Network 'net' has no layer with weights to fold\."):
+        estimate(Graph("net", nodes, ("x", "top")), Folding({}), "ecp5")
