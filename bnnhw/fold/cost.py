@@ -11,6 +11,7 @@ from .layers import Layer, layers_of
 from .memory import SHAPES, block_rams
 
 __all__ = [
+    "EBR_LINK",
     "LUT_LINK",
     "Estimate",
     "Option",
@@ -29,6 +30,8 @@ _LUT_PER_LAYER = 90
 _LUT_PER_WINDOW = 200
 LUT_LINK = 700
 """Cells of the host link."""
+EBR_LINK = {"ice40": 4, "ecp5": 2}
+"""Block RAMs of its buffers, at most."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,7 @@ def estimate(graph: Graph, folding: Folding, family: str) -> Estimate:
     """
     checked_family(family)
     folding.check(graph)
-    lut4, ebr = LUT_LINK, 0
+    lut4, ebr = LUT_LINK, EBR_LINK[family]
     layers = layers_of(graph)
     if not layers:
         raise UsageError(

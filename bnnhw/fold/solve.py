@@ -11,6 +11,7 @@ from ..errors import DoesNotFit, UsageError
 from ..graph import Graph
 from ..target import Budget
 from .cost import (
+    EBR_LINK,
     LUT_LINK,
     Estimate,
     Option,
@@ -96,7 +97,10 @@ class _Network:
     def cheapest(self, cycles: int, cap: _Cap | None, price: int = _PRICE) -> Folding | None:
         """Find the cheapest folding within `cycles` and, where there is one, `cap`."""
         price = cap.price if cap else price
-        start = np.full((1, cap.ebr + 1 if cap else 1), NEVER)
+        left = cap.ebr - EBR_LINK[self.family] if cap else 0
+        if left < 0:
+            return None
+        start = np.full((1, left + 1), NEVER)
         start[0, 0] = 0
         steps = [Paths([0], start)]
         for options in self._options:
