@@ -10,7 +10,7 @@ __all__ = ["KerasLayer", "Wiring", "wiring"]
 
 _LAYERS_CAP = 10_000
 _NAME_CAP = 512
-_MODULES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "larq", "builtins")
+_MODULES = ("keras", "tf_keras", "tensorflow", "larq")
 # Arguments of a call that change nothing at inference.
 _CALM: dict[str, tuple[Any, ...]] = {"training": (None, False), "mask": (None,)}
 

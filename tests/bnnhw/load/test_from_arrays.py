@@ -10,6 +10,7 @@ from bnnhw import BatchNorm, ConvLayer, DenseLayer, PoolLayer, from_arrays
 from bnnhw.errors import UsageError
 from bnnhw.golden import run
 from bnnhw.graph import Threshold
+from bnnhw.load.from_arrays import Layer
 
 Array = Any
 
@@ -212,7 +213,7 @@ def test_wrong(message: str, make: Callable[[], Any]) -> None:
 def test_groups_and_dilation(rng: np.random.Generator) -> None:
     x, w = rng.integers(0, 256, (9, 2, 5, 4)), signs(rng, 4, 1, 2, 2)
     last = signs(rng, 3, 4 * 3 * 3)
-    layers = [ConvLayer(weight=w, groups=2, dilation=(2, 1)), DenseLayer(weight=last)]
+    layers: list[Layer] = [ConvLayer(weight=w, groups=2, dilation=(2, 1)), DenseLayer(weight=last)]
     graph = from_arrays(layers, shape=(2, 5, 4), pixels="centred")
     centred = 2 * x - 255
     hidden = np.zeros((9, 4, 3, 3))

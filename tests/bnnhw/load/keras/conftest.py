@@ -37,31 +37,34 @@ class Layer:
 
 @dataclass
 class Net:
-    """A model in the making; `add` returns the name of the layer."""
+    """A model in the making; `add` returns the name of the layer.
+
+    Batch norms get the statistics of random inputs within `span`, so that signs vary.
+    """
 
     shape: tuple[int, ...]
     layers: list[Layer] = field(default_factory=list)
     seed: int = 0
+    span: tuple[float, float] = (-1, 1)
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
         self.counts: dict[str, int] = {}
-        self.shapes = {"input": self.shape}
+        self.samples = {"input": self.rng.uniform(*self.span, (20, *self.shape))}
 
     def add(self, kind: str, *sources: str, **config: Any) -> str:
         stem = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower()
         number = self.counts[stem] = self.counts.get(stem, -1) + 1
         name = f"{stem}_{number}" if number else stem
         read = list(sources) or [self.layers[-1].name if self.layers else "input"]
-        shape = self.shapes[read[0]]
+        sample = self.samples[read[0]]
         weights = config.pop("weights", None)
         if weights is None:
-            weights = self._weights(kind, shape, config)
+            weights = self._weights(kind, sample, config)
         layer = Layer(kind, name, {"name": name, "trainable": True, "dtype": "float32"} | config,
                       weights, read)  # fmt: skip
         self.layers.append(layer)
-        probes = [np.ones((1, *self.shapes[source])) for source in read]
-        self.shapes[name] = computed(layer, probes, []).shape[1:]
+        self.samples[name] = computed(layer, [self.samples[source] for source in read], [])
         return name
 
     def latent(self, *shape: int) -> Array:
@@ -71,9 +74,10 @@ class Net:
         values[self.rng.random(shape) < 0.1] = -0.0
         return values.astype(np.float32)
 
-    def _weights(self, kind: str, shape: tuple[int, ...], config: dict[str, Any]) -> dict[str, Any]:
+    def _weights(self, kind: str, sample: Array, config: dict[str, Any]) -> dict[str, Any]:
         if kind == "BatchNormalization":
-            return self._norm(shape[-1], config)
+            return self._norm(sample, config)
+        shape = sample.shape[1:]
         count = 0
         result = {}
         if kind in ("QuantConv2D", "Conv2D"):
@@ -92,12 +96,13 @@ class Net:
             result["bias"] = self.rng.normal(0, 3, count).astype(np.float32)
         return result
 
-    def _norm(self, count: int, config: dict[str, Any]) -> dict[str, Array]:
+    def _norm(self, sample: Array, config: dict[str, Any]) -> dict[str, Array]:
+        axes, count = tuple(range(sample.ndim - 1)), sample.shape[-1]
         found = {
             "gamma": self.rng.normal(0, 1, count),
-            "beta": self.rng.normal(0, 0.5, count),
-            "moving_mean": self.rng.normal(0, 3, count),
-            "moving_variance": self.rng.uniform(0.5, 30, count),
+            "beta": self.rng.normal(0, 0.1, count),
+            "moving_mean": sample.mean(axis=axes) + self.rng.normal(0, 0.1, count),
+            "moving_variance": sample.var(axis=axes) + 0.1,
         }
         for key, switch in (("gamma", "scale"), ("beta", "center")):
             if not config.get(switch, True):

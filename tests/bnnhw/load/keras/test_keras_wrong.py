@@ -54,6 +54,8 @@ def test_nothing_wrong(small: Any) -> None:
     for keras in (2, 3):
         for sequential in (True, False):
             interpreted(small, lambda model: None, keras, sequential)
+    policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}
+    interpreted(small, layer(1, dtype=policy, lora_rank=None, groups=1), 3)
 
 
 TERNARY = {"class_name": "SteTern", "config": {"threshold_value": 0.05}}
