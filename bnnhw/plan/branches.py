@@ -108,12 +108,15 @@ def with_queues(blocks: list[Block], cycles: int) -> list[Block]:
     """
     depths: dict[tuple[str, int], int] = {}
     known: dict[str, Schedule] = {}
-    # A queue delays its branch by a clock or two, which a join behind it may see.
-    for _ in range(4):
-        grown = dict(_depths(blocks, depths, cycles, known))
-        if grown == depths:
+    frames = _FRAMES
+    # A queue delays its branch by a clock or two, which a join behind it may see; and where words
+    # wait for longer than a frame takes, more frames must come before it is as full as ever.
+    for _ in range(6):
+        grown, longest = _depths(blocks, depths, cycles, frames, known)
+        enough = max(frames, _FRAMES + longest // cycles)
+        if (grown, enough) == (depths, frames):
             break
-        depths = grown
+        depths, frames = grown, enough
     return _insert(blocks, depths)
 
 
@@ -144,13 +147,16 @@ def _depths(
     blocks: list[Block],
     present: Mapping[tuple[str, int], int],
     cycles: int,
+    frames: int,
     known: dict[str, Schedule],
-) -> Mapping[tuple[str, int], int]:
+) -> tuple[dict[tuple[str, int], int], int]:
+    """Give the depth of each queue, by reader and input, and the longest time that a word waits."""
     queued = _insert(blocks, present)
-    needed, words = arrivals(queued, cycles, known=known)
+    needed, words = arrivals(queued, cycles, frames, known)
     by_name = {block.name: block for block in queued}
     spare = _spare(queued, cycles)
     found: dict[tuple[str, int], int] = {}
+    longest = 0
     for block in queued:
         if not _may_wait(block):
             continue
@@ -166,7 +172,8 @@ def _depths(
             slides = type(by_name[name]) is WindowPlan
             if queue or not slides and waits > (0 if len(block.sources) > 1 else spare[name]):
                 found[block.name, place] = _most_waiting(words[name], taken)
-    return found
+                longest = max(longest, waits)
+    return found, longest
 
 
 def _may_wait(block: Block) -> bool:
