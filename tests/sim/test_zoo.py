@@ -42,7 +42,8 @@ def test_zoo(kind: str) -> None:
     )
     plan = make_plan(graph, folding)
     assert estimate(graph, folding, "ecp5").cycles == plan.cycles
-    pixels = zoo.draw_images(1, 2, graph.input.image_shape)
+    channels, height, width = graph.input.image_shape
+    pixels = zoo.draw_images(1, 2, (channels, height, width))
     recording = record_pysim(
         plan, plan.on_stream(graph.input.encode(pixels)), stall_in=0, stall_out=0, seed=1
     )

@@ -108,7 +108,7 @@ def test_other_seed_other_bytes(built, tmp_path, echo):
 
 def test_seeds_give_the_reports_of_their_builds(built, echo):
     first = built("icebreaker")
-    told = []
+    told: list[str] = []
     one, two = try_seeds(
         echo(), first.board, name="echo", seeds=(1, 2), cycles_per_image=1000, progress=told.append
     )
