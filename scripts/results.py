@@ -93,6 +93,8 @@ def rows(models: Path) -> list[Row]:
         Row(f"digits on {board}", network, images, expected, board)
         for board in ("icebreaker", "ulx3s-85f")
     ]
+    second = (str(DATA / "digits_cnn.onnx"), images, str(DATA / "digits_cnn_expected.npz"))
+    found.append(Row("digits, convolutional, on icebreaker", *second, "icebreaker"))
     mnist = str(models / "images" / "mnist_test_0000_4999.npz")
 
     def reference(network: str, images: str = "mnist_test_0000_4999") -> str:
@@ -107,6 +109,10 @@ def rows(models: Path) -> list[Row]:
         Row("TFC W1A1 on ulx3s-85f", tfc, mnist, reference("mnist_tfc_w1a1"), "ulx3s-85f"),
         Row("TFC W1A2 on icebreaker", file_of("mnist_tfc_w1a2"), mnist,
             reference("mnist_tfc_w1a2"), "icebreaker", clock=18),
+        Row("eBNN, pixels of 8 bits, on icebreaker", file_of("mnist_ebnn_simple"), mnist,
+            reference("mnist_ebnn_simple"), "icebreaker"),
+        Row("eBNN, binary pixels, on icebreaker", file_of("mnist_ebnn_binary"), mnist,
+            reference("mnist_ebnn_binary"), "icebreaker"),
         Row("LFC W1A1 on ulx3s-85f", file_of("mnist_lfc_w1a1"), mnist,
             reference("mnist_lfc_w1a1"), "ulx3s-85f", 1000, fps=20000),
         Row("CNV W1A1 on ulx3s-85f", file_of("cifar10_cnv_w1a1"),
@@ -173,8 +179,8 @@ def measure(row: Row, seeds: int) -> dict[str, Any]:
 def page(results: dict[str, dict[str, Any]]) -> str:
     """Write the tables."""
     built = [
-        "| build | LUT4 | FF | block RAM | clock MHz | Fmax MHz | seeds met | clocks/image | fps |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| build | LUT4 | FF | block RAM | DSP | clock MHz | Fmax MHz | met | clocks/image | fps |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     compared = [
         "| build | images | values compared | mismatches | clocks/image, measured | accuracy |",
@@ -191,6 +197,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         )
         built.append(
             f"| {name} ({result['device']}) | {use['lut4']} | {use['ff']} | {use['ebr']} | "
+            f"{result['usage'].get('dsp', {'used': 0})['used']} | "
             f"{result['sync_mhz']:g} | {fmax} | {result['cycles']:,} | {result['fps']:,.0f} |"
         )
         run = result["simulated"]
