@@ -15,7 +15,7 @@ from amaranth.hdl import Module
 from bnnhw.errors import CheckFailed
 from bnnhw.graph import Argmax, Dense, Graph, Input, Threshold
 from bnnhw.plan import MvtuPlan, Plan
-from rtl_gen import accelerator
+from rtl_gen import blocks
 from rtl_gen.accelerator import Accelerator
 from sim import interpreted
 from sim.bench import exercise
@@ -165,7 +165,7 @@ def drop_last(unit):
 
 def tamper(monkeypatch: pytest.MonkeyPatch, block: str, fault) -> None:
     """Put a unit with a fault on its ports in place of a good one."""
-    good: Any = getattr(accelerator, block)
+    good: Any = getattr(blocks, block)
 
     class Tampered(good):
         def elaborate(self, platform: object) -> Module:
@@ -175,7 +175,7 @@ def tamper(monkeypatch: pytest.MonkeyPatch, block: str, fault) -> None:
 
     # The argmax's `last` is a register, so it is the next value that is tampered with.
     domain = "sync" if block == "Argmax" and fault is drop_last else "comb"
-    monkeypatch.setattr(accelerator, block, Tampered)
+    monkeypatch.setattr(blocks, block, Tampered)
 
 
 @pytest.mark.parametrize("stalls", [0, 50, {"o": 80}])

@@ -106,7 +106,7 @@ def test_text_that_is_no_verilog(plan: Plan) -> None:
 
 
 def test_withdrawn_offer_is_caught_in_pysim(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rtl_gen import accelerator
+    from rtl_gen import blocks
     from rtl_gen.argmax import Argmax
 
     original = Argmax.elaborate
@@ -116,7 +116,7 @@ def test_withdrawn_offer_is_caught_in_pysim(plan: Plan, monkeypatch: pytest.Monk
         m.d.sync += self.o.valid.eq(self.i.valid)
         return m
 
-    monkeypatch.setattr(accelerator.Argmax, "elaborate", hasty)
+    monkeypatch.setattr(blocks.Argmax, "elaborate", hasty)
     with pytest.raises(CheckFailed, match="edge 'best' took back an offer at clock"):
         record_pysim(plan, IMAGES, stall_out=70)
 

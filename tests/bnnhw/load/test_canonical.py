@@ -227,12 +227,13 @@ def test_pixel_option_wrong(save: Save) -> None:
         load_model(save(*network()), pixel="byte")
 
 
-@pytest.mark.parametrize("name", ["net.pt", "net", "net.h5"])
+@pytest.mark.parametrize("name", ["net.pt", "net", "net.pkl"])
 def test_suffix_wrong(name: str) -> None:
     what = "has no suffix" if name == "net" else rf"has the suffix '\{name[3:]}'"
     message = (
         f"^'{re.escape(name)}' {what}, which names no known format\\.\n"
-        r"Give a \.onnx file \(QONNX\), a network as \.npz, or a saved graph as \.json\.$"
+        r"Give a \.onnx file \(QONNX\), a \.h5 or \.keras file \(Larq, Keras\), a network as "
+        r"\.npz, or a saved graph as \.json\.$"
     )
     with pytest.raises(UsageError, match=message):
         load_model(Path(name))
