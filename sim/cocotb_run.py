@@ -24,6 +24,7 @@ TODO = (
 )
 
 _HERE = Path(__file__).resolve().parent
+_LAUNCH: tuple[str | Path, ...] = (sys.executable, _HERE / "cocotb_launch.py")
 _NEIGHBOURS = ("scoreboard.py", "traffic.py")
 _ARGS = {
     "icarus": [],
@@ -129,14 +130,11 @@ def run_bench(
     with tempfile.TemporaryDirectory(prefix="bnnhw-") as name:
         scratch = Path(name)
         settings = {"simulator": simulator, "top": top, "bench": bench, "seed": str(seed)}
-        _furnish(scratch, settings)
-        (scratch / "top.v").write_text(verilog)
-        (scratch / "job.json").write_text(json.dumps(job))
+        _furnish(scratch, settings, {"top.v": verilog, "job.json": json.dumps(job)})
         recording = scratch / "recording.json"
         try:
             with _followed(scratch / "progress.json", progress):
-                launch: list[str | Path] = [sys.executable, _HERE / "cocotb_launch.py"]
-                run_tool(launch, cwd=scratch, env=environment, limit=limit)
+                run_tool(_LAUNCH, cwd=scratch, env=environment, limit=limit)
         except ToolFailed as failed:
             if (scratch / "results.xml").exists():
                 raise _verdict(bench, simulator, recording, failed) from failed
@@ -144,8 +142,10 @@ def run_bench(
         return json.loads(recording.read_text()) if recording.exists() else {}
 
 
-def _furnish(scratch: Path, settings: Mapping[str, str]) -> None:
+def _furnish(scratch: Path, settings: Mapping[str, str], given: Mapping[str, str]) -> None:
     """Copy a bench and its neighbours into a package of their own, and say how to start it."""
+    for name, text in given.items():
+        (scratch / name).write_text(text)
     arguments = {"build_args": _ARGS[settings["simulator"]]}
     (scratch / "launch.json").write_text(json.dumps({**settings, **arguments}))
     package = scratch / "bench"

@@ -117,6 +117,8 @@ def with_queues(blocks: list[Block], cycles: int) -> list[Block]:
         if (grown, enough) == (depths, frames):
             break
         depths, frames = grown, enough
+    else:
+        raise AssertionError(f"the queues of {blocks[-1].name} settle at no depth")
     return _insert(blocks, depths)
 
 

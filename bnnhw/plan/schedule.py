@@ -21,7 +21,7 @@ from .joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, Slice
 from .parallel import ParallelWindowPlan
 from .units import IntMvtuPlan, MvtuPlan, UnitPlan
 
-__all__ = ["Schedule", "passes", "schedule_of"]
+__all__ = ["Schedule", "schedule_of"]
 
 _Ints = npt.NDArray[np.int64]
 
@@ -116,22 +116,13 @@ def _dense(
     return Schedule(len(needs[0]), tuple(found), before, gives, after, words_in)
 
 
-def passes(block: Block) -> Schedule:
-    """Give the schedule of a block that sends each word on as it comes."""
-    return _through(block, 0)
-
-
 def _through(block: Block, latency: int, inputs: int = 1) -> Schedule:
     every = np.arange(block.words_out)
     needs = ((every, every),) * inputs
     return Schedule(len(every), needs, 0, every, latency, (len(every),) * inputs)
 
 
-def _guard(block: GuardPlan) -> Schedule:
-    return _through(block, 0)
-
-
-def _fork(block: ForkPlan) -> Schedule:
+def _passes(block: GuardPlan | ForkPlan) -> Schedule:
     return _through(block, 0)
 
 
@@ -148,7 +139,7 @@ def _affine(block: AffinePlan) -> Schedule:
 
 
 def _argmax(block: ArgmaxPlan) -> Schedule:
-    return _through(block, 1)
+    return _through(block, block.latency)
 
 
 def _add(block: AddPlan) -> Schedule:
@@ -197,10 +188,14 @@ def _permute(block: PermutePlan) -> Schedule:
 def _window(block: WindowPlan) -> Schedule:
     folds = block.channels // block.lanes_in
     of_group = folds // block.groups
-    down = (block.height + block.padding[0] + block.padding[2] - block.extent[0]) // block.stride[0]
-    across = (block.width + block.padding[1] + block.padding[3] - block.extent[1]) // block.stride[
-        1
+    whole = [
+        size + block.padding[axis] + block.padding[axis + 2]
+        for axis, size in enumerate((block.height, block.width))
     ]
+    down, across = (
+        (size - extent) // stride
+        for size, extent, stride in zip(whole, block.extent, block.stride, strict=True)
+    )
     oy, ox, group, ky, kx, fold = np.ogrid[
         : down + 1, : across + 1, : block.groups, : block.kernel[0], : block.kernel[1], :of_group
     ]
@@ -256,8 +251,8 @@ def _unit(block: UnitPlan) -> Schedule:
 
 
 _SCHEDULES: Mapping[type[Block], Any] = {
-    GuardPlan: _guard,
-    ForkPlan: _fork,
+    GuardPlan: _passes,
+    ForkPlan: _passes,
     QueuePlan: _queue,
     ThresholdPlan: _threshold,
     AffinePlan: _affine,

@@ -3,7 +3,7 @@
 import importlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -150,8 +150,7 @@ def prepare(
     options = ["--seed", str(int(seed)), "--freq", f"{clock.sync_hz / 1_000_000:.6f}"]
     # Whether the clock is met is judged from the report, where the numbers are.
     options += ["--timing-allow-fail", "--report", f"{name}.nextpnr.json"]
-    if router2 or ecp5:
-        options += ["--router", "router2"]
+    options += ["--router", "router2"] if router2 or ecp5 else []
     with _no_overrides():
         plan = platform.prepare(
             BoardTop(board=board, core=core),
@@ -162,8 +161,13 @@ def prepare(
             synth_opts="-nowidelut" if ecp5 and not wide_luts else "",
             nextpnr_opts=" ".join(options),
         )
-    commands = json.loads(plan.files[f"build_{name}.json"])["commands"]
-    inputs = {file: text for file, text in plan.files.items() if not file.startswith("build_")}
+    return _steps(plan.files, name)
+
+
+def _steps(files: Mapping[str, str | bytes], name: str) -> BuildSteps:
+    """Take the commands and their inputs out of what Amaranth prepared."""
+    commands = json.loads(files[f"build_{name}.json"])["commands"]
+    inputs = {file: text for file, text in files.items() if not file.startswith("build_")}
     netlist = inputs[f"{name}.il"]
     assert isinstance(netlist, str)
     inputs[f"{name}.il"] = without_collisions(netlist)

@@ -10,6 +10,7 @@ from bnnhw.errors import UsageError
 from bnnhw.plan import (
     AddPlan,
     AffinePlan,
+    ArgmaxPlan,
     Block,
     ConcatPlan,
     ParallelWindowPlan,
@@ -75,7 +76,7 @@ def test_latencies_are_the_components(kind: type[Block]) -> None:
         assert type(block).LATENCY == type(component_of(block)).LATENCY
 
 
-@pytest.mark.parametrize("kind", [QueuePlan, ThresholdPlan])
+@pytest.mark.parametrize("kind", [ArgmaxPlan, QueuePlan, ThresholdPlan])
 def test_latencies_that_depend_on_the_block(kind: type[Block]) -> None:
     for block in of(kind):
         assert block.latency == component_of(block).latency, block

@@ -135,11 +135,10 @@ def schedule_holds(plan: Plan) -> None:
     seen = observe(plan, codes, paced=True)
     _, words = arrivals(list(plan.blocks), plan.cycles, frames)
     answers = words[plan.blocks[-1].name].reshape(frames, -1)[:, -1]
-    # The answer of the argmax takes two clocks more where classes have factors of their own, a
-    # memory of weights gives its first word a clock after reset, and a burst that spare clocks of
+    # A memory of weights gives its first word a clock after reset, and a burst that spare clocks of
     # the frame make good may hold up an answer.
     late = np.array(seen.ends) - answers
-    assert min(late) >= 0 and max(late) <= 4, (seen.ends, answers)
+    assert min(late) >= 0 and max(late) <= 2, (seen.ends, answers)
     for block in queues(plan):
         most = seen.most[block.name]
         assert block.depth - 1 <= most <= block.depth, (block.name, block.depth, most)
