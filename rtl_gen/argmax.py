@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Array, Const, Module, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .choice import chosen
 from .streams import port, result
 
 __all__ = ["Argmax"]
@@ -144,8 +145,8 @@ class Argmax(wiring.Component):
 
     def _score(self, m: Module, taken: Any, step: Value) -> tuple[Any, Value]:
         """Give the score of a code, and what goes with it: at once, or after two registers."""
-        factor = self._chosen(self._multipliers, taken.index)
-        offset = self._chosen(self._moved(), taken.index)
+        factor = chosen(self._multipliers, taken.index)
+        offset = chosen(self._moved(), taken.index)
         score = Signal(unsigned(self._score_bits()), reset_less=True)
         if self._alike:
             m.d.comb += score.eq(taken.code * self._multipliers[0] + offset)
@@ -182,12 +183,3 @@ class Argmax(wiring.Component):
             for factor, offset in zip(self._multipliers, self._moved(), strict=True)
         ]
         return max(1, (max(highs) >> self._shift).bit_length())
-
-    @staticmethod
-    def _chosen(numbers: Sequence[int], index: Value) -> Value:
-        """Give the number of class `index`, signed where one of them is negative."""
-        bits = max(max(abs(number).bit_length() for number in numbers), 1)
-        shape: Shape = signed(bits + 1) if min(numbers) < 0 else unsigned(bits)
-        if len(set(numbers)) == 1:
-            return Const(numbers[0], shape)
-        return Array(Const(number, shape) for number in numbers)[index]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .choice import chosen
 from .streams import port
 
 __all__ = ["Add", "Concat"]
@@ -225,7 +226,7 @@ class Concat(wiring.Component):
         """Count words, inputs and pixels; tell whether this word is the frame's last."""
         word = Signal(range(max(self._words)))
         pixel = Signal(range(self._pixels))
-        final = word == _chosen([words - 1 for words in self._words], turn)
+        final = word == chosen([words - 1 for words in self._words], turn)
         end = final & (turn == len(self._words) - 1)
         last = end & (pixel == self._pixels - 1)
         with m.If(taken):
@@ -246,7 +247,7 @@ class Concat(wiring.Component):
                 for code, factor in zip(codes, self._factors, strict=True)
             ]
             product = Array(products)[turn]
-        return product + _chosen(self._offsets, turn)
+        return product + chosen(self._offsets, turn)
 
 
 def _ports(lanes: int, bits: Sequence[int], bits_out: int) -> dict[str, Any]:
@@ -256,13 +257,6 @@ def _ports(lanes: int, bits: Sequence[int], bits_out: int) -> dict[str, Any]:
 
 def _inputs(owner: wiring.Component, count: int) -> list[Any]:
     return [getattr(owner, f"i{k}") for k in range(count)]
-
-
-def _chosen(numbers: Sequence[int], index: Value) -> Value:
-    if len(set(numbers)) == 1:
-        return Const(numbers[0])
-    width = max(number.bit_length() for number in numbers)
-    return Array(Const(number, unsigned(width)) for number in numbers)[index]
 
 
 def _weighted(codes: Sequence[Value], factors: Sequence[int]) -> Value:

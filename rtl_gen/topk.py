@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .choice import chosen
 from .streams import port
 
 __all__ = ["TopK"]
@@ -177,7 +178,7 @@ class TopK(wiring.Component):
     def _score(self, m: Module, step: Value, count: Signal) -> tuple[Value, Value, Value]:
         """Give whether there is a word, its class and its score: at once or after two registers."""
         code = self.i.payload.data[0]
-        factor, offset = _chosen(self._multipliers, count), _chosen(self._offsets, count)
+        factor, offset = chosen(self._multipliers, count), chosen(self._offsets, count)
         score = Signal(self.score_shape, reset_less=True)
         if self.stages == 1:
             m.d.comb += score.eq(code + offset)
@@ -217,11 +218,3 @@ class TopK(wiring.Component):
                 m.d.sync += old.eq(new)
             after, above = beaten, old
         return better
-
-
-def _chosen(numbers: Sequence[int], index: Value) -> Value:
-    """Give the number of class `index`."""
-    shape = Shape.cast(range(min(0, *numbers), max(1, *numbers) + 1))
-    if len(set(numbers)) == 1:
-        return Const(numbers[0], shape)
-    return Array(Const(number, shape) for number in numbers)[index]
