@@ -4,8 +4,9 @@
 
 Each row is planned and elaborated as `bnnhw build` does it, synthesised once, placed and routed
 with the seeds 1 … N, and simulated with `bnnhw simulate`. Nothing is copied from an earlier run but
-rows that this run was not asked for. Networks other than the bundled one are read from DIR,
-`../shared/models` by default, and left out where that is absent.
+rows that this run was not asked for. Trained networks other than the bundled ones are read from
+DIR, `../shared/models` by default, and left out where that is absent; those of `bnnhw.zoo` are
+written to a temporary folder. The largest designs have three seeds at most.
 """
 
 import argparse
@@ -13,10 +14,16 @@ import json
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bnnhw import zoo
+from bnnhw.graph import Graph, save_graph
 from rtl_gen.build.flow import try_seeds
 from rtl_gen.cli.options import make
 from rtl_gen.system import LinkedAccelerator
@@ -37,7 +44,9 @@ seeds 1, 2, … under its clock as the constraint: Fmax is the median over the s
 and the fastest of them; `bnnhw build --seed` takes one that meets the clock. fps is the clock
 divided by the clocks of an image, without the line. LUT4 are logic cells on iCE40. Verilog of the
 same folding was run in Verilator (`bnnhw simulate --expect`) and held against the golden model at
-every layer edge, and against the reference of others: logits, classes, taps.
+every layer edge, and against the reference of others: logits, classes, taps. Networks of
+`bnnhw.zoo` have random parameters and images; their golden model is held against PyTorch
+([zoo.md](zoo.md)).
 
 Tools: {tools}.
 
@@ -53,7 +62,7 @@ class Row:
     Parameters
     ----------
     name, network, images, reference : str
-        Of the row, and files.
+        Of the row, and files; no reference where it is empty.
     board : str
     limit : int or None
         Images to simulate.
@@ -61,6 +70,10 @@ class Row:
         Options of build and simulation.
     folding : str or None
         Name of a file in `scripts/foldings`.
+    seeds : int or None
+        At most, where a run takes long.
+    graph : function or None
+        Makes what `network` and `images` name as files of `in_zoo`.
     """
 
     name: str
@@ -72,6 +85,8 @@ class Row:
     clock: float | None = None
     fps: float | None = None
     folding: str | None = None
+    seeds: int | None = None
+    graph: Callable[[], Graph] | None = None
 
     @property
     def folding_file(self) -> Path | None:
@@ -83,6 +98,25 @@ class Row:
         """What the command line takes for them."""
         given = (("--clock", self.clock), ("--fps", self.fps), ("--folding", self.folding_file))
         return tuple(word for name, value in given if value for word in (name, f"{value}"))
+
+
+def in_zoo() -> list[Row]:
+    """Give the rows of architectures with random parameters, 32×32 pixels each."""
+    made: dict[str, Callable[[], Graph]] = {
+        "ResNetE-18, E1 joins, width 16": lambda: zoo.resnet_e18(width=16, joins="E1"),
+        "ResNetE-18, E2 joins, width 16": lambda: zoo.resnet_e18(width=16, joins="E2"),
+        "Bi-Real-Net-18, width 16": lambda: zoo.bireal18(width=16),
+        "BinaryDenseNet-28, growth 4": lambda: zoo.binary_densenet28(growth=4),
+        "BinaryDenseNet-28, dilated, growth 4": lambda: zoo.binary_densenet28(
+            growth=4, dilated=True
+        ),
+        "MeliusNet-22, growth 4": lambda: zoo.meliusnet22(growth=4),
+    }
+    return [
+        Row(f"{name}, on ulx3s-85f", f"zoo{at}.json", f"zoo{at}.npz", "", "ulx3s-85f",
+            seeds=3, graph=graph)
+        for at, (name, graph) in enumerate(made.items())
+    ]  # fmt: skip
 
 
 def rows(models: Path) -> list[Row]:
@@ -118,9 +152,21 @@ def rows(models: Path) -> list[Row]:
         Row("CNV W1A1 on ulx3s-85f", file_of("cifar10_cnv_w1a1"),
             str(models / "images" / "cifar10_lossless_eran100.npz"),
             reference("cifar10_cnv_w1a1", "cifar10_lossless_eran100"), "ulx3s-85f",
-            folding="cnv_w1a1_ulx3s_85f.toml"),
+            folding="cnv_w1a1_ulx3s_85f.toml", seeds=3),
     ]  # fmt: skip
-    return [row for row in found if Path(row.network).exists()]
+    return [row for row in found if Path(row.network).exists()] + in_zoo()
+
+
+def written(row: Row, folder: Path) -> Row:
+    """Write the files of a row of the zoo: its graph, and 20 images."""
+    if row.graph is None:
+        return row
+    graph = row.graph()
+    network, images = folder / row.network, folder / row.images
+    channels, height, width = graph.input.image_shape
+    save_graph(graph, network)
+    np.savez(images, x=zoo.draw_images(1, 20, (channels, height, width)))
+    return replace(row, network=str(network), images=str(images))
 
 
 def ask(*words: str) -> dict[str, Any]:
@@ -142,7 +188,7 @@ def place(row: Row, seeds: int) -> dict[str, Any]:
         LinkedAccelerator(plan, clock_hz=board.clock.sync_hz, baud=board.link.baud),
         board,
         name=plan.name,
-        seeds=range(1, seeds + 1),
+        seeds=range(1, min(seeds, row.seeds or seeds) + 1),
         cycles_per_image=plan.cycles,
         progress=lambda step: print(f"   {step}", flush=True),
     )
@@ -166,9 +212,10 @@ def measure(row: Row, seeds: int) -> dict[str, Any]:
     """Place and route with each seed, simulate once."""
     placed = place(row, seeds)
     few = ["--limit", str(row.limit)] if row.limit else []
+    expect = ["--expect", row.reference] if row.reference else []
     simulated = ask(
-        "simulate", row.network, "--images", row.images, "--expect", row.reference,
-        "--board", row.board, *few, *row.options,
+        "simulate", row.network, "--images", row.images, *expect, "--board", row.board, *few,
+        *row.options,
     )  # fmt: skip
     # Paths of this machine stay out of the page.
     options = [Path(word).name if "/" in word else word for word in row.options]
@@ -201,9 +248,10 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             f"{result['sync_mhz']:g} | {fmax} | {result['cycles']:,} | {result['fps']:,.0f} |"
         )
         run = result["simulated"]
+        right = "–" if run["accuracy"] is None else f"{100 * run['accuracy']:.2f} %"
         compared.append(
             f"| {name} | {run['images']:,} | {run['compared']:,} | {run['mismatches']} | "
-            f"{run['cycles_per_image']:,g} | {100 * run['accuracy']:.2f} % |"
+            f"{run['cycles_per_image']:,g} | {right} |"
         )
         tools |= {f"{tool} {version}" for tool, version in result["tools"].items()}
     intro = _INTRO.format(tools=", ".join(sorted(tools)))
@@ -219,12 +267,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     args = parser.parse_args()
     results = json.loads(STORE.read_text()) if STORE.exists() else {}
-    for row in rows(args.models):
-        if args.only in row.name:
-            print(f"-- {row.name}", flush=True)
-            results[row.name] = measure(row, args.seeds)
-            STORE.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-            PAGE.write_text(page(results))
+    with tempfile.TemporaryDirectory() as folder:
+        for row in rows(args.models):
+            if args.only in row.name:
+                print(f"-- {row.name}", flush=True)
+                results[row.name] = measure(written(row, Path(folder)), args.seeds)
+                STORE.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+                PAGE.write_text(page(results))
     return 0
 
 
