@@ -42,7 +42,8 @@ Written by `scripts/results.py`; nothing here is copied by hand. Each build hold
 its serial link, as `bnnhw build` makes it. It was synthesised once, and placed and routed with the
 seeds 1, 2, … under its clock as the constraint: Fmax is the median over the seeds, then the slowest
 and the fastest of them; `bnnhw build --seed` takes one that meets the clock. fps is the clock
-divided by the clocks of an image, without the line. LUT4 are logic cells on iCE40. Verilog of the
+divided by the clocks of an image, without the line. LUT4 are logic cells on iCE40; "at" is the
+commit that was built. Verilog of the
 same folding was run in Verilator (`bnnhw simulate --expect`) and held against the golden model at
 every layer edge, and against the reference of others: logits, classes, taps. Networks of
 `bnnhw.zoo` have random parameters and images; their golden model is held against PyTorch
@@ -178,6 +179,12 @@ def ask(*words: str) -> dict[str, Any]:
     return result
 
 
+def revision() -> str:
+    """Name the commit of this checkout."""
+    words = ["git", "-C", str(ROOT), "rev-parse", "--short=8", "HEAD"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def place(row: Row, seeds: int) -> dict[str, Any]:
     """Place and route with each seed."""
     planned = make(
@@ -205,6 +212,7 @@ def place(row: Row, seeds: int) -> dict[str, Any]:
         "fps": first.fps,
         "tools": first.tools,
         "identity": plan.identity,
+        "revision": revision(),
     }
 
 
@@ -226,8 +234,9 @@ def measure(row: Row, seeds: int) -> dict[str, Any]:
 def page(results: dict[str, dict[str, Any]]) -> str:
     """Write the tables."""
     built = [
-        "| build | LUT4 | FF | block RAM | DSP | clock MHz | Fmax MHz | met | clocks/image | fps |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| build | LUT4 | FF | block RAM | DSP | clock MHz | Fmax MHz | met | clocks/image | fps "
+        "| at |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     compared = [
         "| build | images | values compared | mismatches | clocks/image, measured | accuracy |",
@@ -245,7 +254,8 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         built.append(
             f"| {name} ({result['device']}) | {use['lut4']} | {use['ff']} | {use['ebr']} | "
             f"{result['usage'].get('dsp', {'used': 0})['used']} | "
-            f"{result['sync_mhz']:g} | {fmax} | {result['cycles']:,} | {result['fps']:,.0f} |"
+            f"{result['sync_mhz']:g} | {fmax} | {result['cycles']:,} | {result['fps']:,.0f} | "
+            f"{result.get('revision', '')} |"
         )
         run = result["simulated"]
         right = "–" if run["accuracy"] is None else f"{100 * run['accuracy']:.2f} %"
