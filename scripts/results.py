@@ -234,8 +234,7 @@ def measure(row: Row, seeds: int) -> dict[str, Any]:
 def page(results: dict[str, dict[str, Any]]) -> str:
     """Write the tables."""
     built = [
-        "| build | LUT4 | FF | block RAM | DSP | clock MHz | Fmax MHz | met | clocks/image | fps "
-        "| at |",
+        "| build | LUT4 | FF | block RAM | DSP | MHz | Fmax MHz | met | clocks/image | fps | at |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     compared = [
