@@ -74,10 +74,14 @@ class Folding:
         By the name of the dense node.
     input_lanes : int or None
         Elements of an input word; the first layer's SIMD where None.
+    pace : int or None
+        Clocks an image that blocks without weights (pools, sums, thresholds of their own …) may
+        take: they have as many lanes as that needs. Those of the slowest layer where None.
     """
 
     layers: Mapping[str, LayerFold]
     input_lanes: int | None = None
+    pace: int | None = None
 
     def check(self, graph: Graph) -> None:
         """Hold the folding against a graph.
@@ -130,6 +134,8 @@ class Folding:
                 graph.edges[graph.input.name].size,
                 "elements",
             )
+        if self.pace is not None:
+            _check_range("The folding", "pace", self.pace, 1 << 48, "clocks")
 
 
 def _check_divides(name: str, what: str, value: int, number: int, of: str) -> None:
@@ -162,7 +168,7 @@ def load_folding(path: Path) -> Folding:
     """Read a folding from TOML.
 
     The file holds a table ``[layer.NAME]`` with ``pe``, ``simd`` and optional ``weights`` for each
-    layer, and an optional ``input_lanes`` at the top.
+    layer, and optional ``input_lanes`` and ``pace`` at the top.
 
     Raises
     ------
@@ -177,7 +183,7 @@ def load_folding(path: Path) -> Folding:
         content: dict[str, Any] = tomllib.loads(read_capped(path, 1 << 20).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"'{path}' is no TOML: {error}.", todo) from error
-    unknown = set(content) - {"layer", "input_lanes"}
+    unknown = set(content) - {"layer", "input_lanes", "pace"}
     tables = content.get("layer", {})
     if unknown:
         names = ", ".join(f"'{printable(name)}'" for name in sorted(unknown))
@@ -193,4 +199,4 @@ def load_folding(path: Path) -> Folding:
                 todo,
             )
         layers[str(name)] = LayerFold(**table)
-    return Folding(layers, content.get("input_lanes"))
+    return Folding(layers, content.get("input_lanes"), content.get("pace"))

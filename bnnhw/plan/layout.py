@@ -81,7 +81,7 @@ class Layout:
         self.order = "hwc" if any(len(graph.edges[n.name].shape) == 3 for n in found) else "chw"
         self._layers = {layer.name: layer for layer in layers_of(graph)}
         folds = folding.layers
-        self.pace = max(
+        self.pace = folding.pace or max(
             (
                 layer.cycles(folds[name].pe, folds[name].simd)
                 for name, layer in self._layers.items()

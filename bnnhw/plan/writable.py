@@ -116,6 +116,7 @@ def describe(plan: Plan) -> dict[str, Any] | None:
         "structure": structure(plan),
         "folding": {
             "input_lanes": plan.folding.input_lanes,
+            "pace": plan.folding.pace,
             "layers": {name: asdict(fold) for name, fold in folds.items()},
         },
         "bytes": len(content),
@@ -162,4 +163,4 @@ def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
 def _folding(described: Mapping[str, Any]) -> Folding:
     given = described["folding"]
     layers = {name: LayerFold(**fold) for name, fold in given["layers"].items()}
-    return Folding(layers, given["input_lanes"])
+    return Folding(layers, given["input_lanes"], given.get("pace"))
