@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "rtl_gen": {"bnnhw", "rtl_gen"},
     "sim": {"bnnhw", "rtl_gen"},  # itself relatively
     "boards": {"bnnhw", "rtl_gen"},
-    "tests": {"bnnhw", "rtl_gen", "sim", "boards"},
+    "tests": {"bnnhw", "rtl_gen", "sim", "boards", "scripts"},
     "scripts": {"bnnhw", "rtl_gen", "sim", "boards"},
 }
 

@@ -1,0 +1,105 @@
+"""Whole networks on each device, from the builds and simulations that scripts/results.py made."""
+
+import json
+import statistics
+from pathlib import Path
+
+from .frame import ROOT, Row, Settings, markdown_table
+
+__all__ = ["NAME", "TITLE", "measure", "page", "plots"]
+
+NAME = "networks"
+TITLE = "Whole networks"
+
+_INTRO = """Nothing is built here: LUT4 and Fmax are those of [results.md](results.md), where each
+network is placed and routed behind its serial link, link included. fps at Fmax is the median Fmax
+over the seeds, divided by the clocks of an image; the clock that a board has, and fps at it, are in
+results.md. Binary operations are two, XNOR and count, for each weight of 1 bit and each vector that
+meets it, whatever the width of its activations: the first layer of CNV, whose pixels have 8 bits,
+counts once. Latency is the first answer's at Fmax, from reset to its last word, in clocks of the
+simulation."""
+
+
+def measure(settings: Settings) -> list[Row]:
+    """Join what results.py stored with the operations of each network."""
+    from bnnhw.load import load_model
+    from rtl_gen.cli.info import describe
+
+    from ..results import rows
+
+    stored = json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))
+    found = []
+    for row in rows(settings.models):
+        if row.name not in stored:
+            continue
+        settings.say(f"   {row.name}")
+        result = stored[row.name]
+        layers = describe(load_model(Path(row.network)))["layers"]
+        found.append(
+            {
+                "name": row.name.partition(" on ")[0].rstrip(","),
+                "device": result["device"],
+                "operations": sum(
+                    layer["operations"] for layer in layers if layer["kind"] in ("Dense", "Conv")
+                ),
+                "lut4": result["usage"]["lut4"]["used"],
+                "ebr": result["usage"]["ebr"]["used"],
+                "fmax_mhz": statistics.median(result["fmax_mhz"]),
+                "runs": len(result["fmax_mhz"]),
+                "cycles": result["cycles"],
+                "latency": result["simulated"].get("latency"),
+            }
+        )
+    return found
+
+
+def _fps(row: Row) -> float:
+    return float(row["fmax_mhz"] * 1e6 / row["cycles"])
+
+
+def page(rows: list[Row]) -> str:
+    """Give the table."""
+    heads = [
+        "network", "device", "LUT4", "block RAM", "Fmax MHz (seeds)", "clocks/image", "fps at Fmax",
+        "fps per kLUT4", "binary ops/cycle/LUT4", "latency µs",
+    ]  # fmt: skip
+    lines = []
+    for row in rows:
+        rate = row["operations"] / row["cycles"] / row["lut4"]
+        late = f"{row['latency'] / row['fmax_mhz']:,.1f}" if row["latency"] else "–"
+        lines.append(
+            [
+                row["name"],
+                row["device"],
+                f"{row['lut4']:,}",
+                row["ebr"],
+                f"{row['fmax_mhz']:.1f} ({row['runs']})",
+                f"{row['cycles']:,}",
+                f"{_fps(row):,.0f}",
+                f"{_fps(row) / row['lut4'] * 1e3:,.1f}",
+                f"{rate:.3f}",
+                late,
+            ]
+        )
+    return f"{_INTRO}\n\n{markdown_table(heads, lines)}"
+
+
+def plots(rows: list[Row], folder: Path) -> list[Path]:
+    """Draw images per second over LUT4: a colour for each device, a mark for each network."""
+    from .pictures import COLOURS, picture
+
+    file = folder / "networks-fps-over-lut4.svg"
+    colours = dict(zip(sorted({row["device"] for row in rows}), COLOURS, strict=False))
+    marks = dict(zip(dict.fromkeys(row["name"] for row in rows), "os^DvPX*<>", strict=False))
+    with picture(file) as (axes,):
+        for row in rows:
+            style = {"color": colours[row["device"]], "marker": marks[row["name"]]}
+            axes.plot(row["lut4"], _fps(row), linestyle="", markersize=8, **style)
+        for device, colour in colours.items():
+            axes.plot([], [], linewidth=6, color=colour, label=device)
+        for name, mark in marks.items():
+            axes.plot([], [], linestyle="", marker=mark, color="#555555", label=name)
+        axes.set(yscale="log", xlim=(0, None), xlabel="LUT4", ylabel="images a second at Fmax")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return [file]

@@ -1,0 +1,98 @@
+"""The benchmark's frame: which modules there are, what is kept, and the page; nothing is timed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import bench
+from scripts.benches import frame
+from scripts.benches.frame import Settings, Store
+
+ROWS: list[dict[str, Any]] = [{"name": "a", "value": 2}, {"name": "b", "value": 3}]
+
+
+class Fake:
+    NAME = "golden"
+    TITLE = "Golden, and more"
+
+    def measure(self, settings: Settings) -> list[dict[str, Any]]:
+        return [{**row, "seeds": settings.seeds} for row in ROWS]
+
+    def page(self, rows: list[dict[str, Any]]) -> str:
+        cells = [[row["name"], row["value"]] for row in rows]
+        return frame.markdown_table(["name", "value"], cells)
+
+    def plots(self, rows: list[dict[str, Any]], folder: Path) -> list[Path]:
+        from scripts.benches.pictures import picture
+
+        with picture(folder / "golden.svg") as (axes,):
+            axes.bar([row["name"] for row in rows], [row["value"] for row in rows])
+        return [folder / "golden.svg"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of a checkout with one module, which is a fake."""
+    (tmp_path / "docs").mkdir()
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    for module in (bench, frame):
+        monkeypatch.setattr(module, "find", lambda: ["structures", "golden"])
+        monkeypatch.setattr(module, "load", lambda name: Fake())
+    return tmp_path
+
+
+def test_rows_of_modules_that_did_not_run_are_kept(folder: Path) -> None:
+    file = folder / "docs" / "performance.json"
+    old = {"date": "2020-01-01", "rows": [{"old": 1}]}
+    file.write_text(json.dumps({"other": old}))
+    assert bench.main(["golden", "--seeds", "3"]) == 0
+    stored = json.loads(file.read_text())
+    assert stored["other"] == old
+    assert stored["golden"]["rows"] == [{**row, "seeds": 3} for row in ROWS]
+    assert stored["golden"]["seeds"] == 3
+    assert not stored["golden"]["quick"]
+    assert {"python", "numpy"} <= stored["golden"]["versions"].keys()
+
+
+def test_page_is_made_of_stored_rows(folder: Path) -> None:
+    bench.main(["golden", "--quick"])
+    page = folder / "docs" / "performance.md"
+    text, drawn = page.read_text(), (folder / "docs" / "plots" / "golden.svg").read_bytes()
+    assert "\n## Golden, and more\n" in text
+    assert "- [Golden, and more](#golden-and-more)\n" in text
+    assert "| name | value |\n| :-- | --: |\n| a | 2 |\n| b | 3 |\n" in text
+    assert "![golden](plots/golden.svg)" in text
+    assert "A quick run" in text
+    assert b"<dc:date>" not in drawn
+    page.unlink()
+    assert bench.main(["--page"]) == 0
+    assert page.read_text() == text
+    assert (folder / "docs" / "plots" / "golden.svg").read_bytes() == drawn
+
+
+def test_unknown_names_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench.main(["golden", "wooden"])
+    assert "NAME must be one of " in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        bench.main(["--page", "--seeds", "0"])
+    assert "--seeds must be at least 1, not 0" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"^A benchmark must be one of .*, not 'wooden'$"):
+        frame.load("wooden")
+
+
+@pytest.mark.parametrize("name", frame.find())
+def test_modules_keep_to_the_frame(name: str) -> None:
+    module = frame.load(name)
+    assert module.NAME == name
+    assert module.TITLE
+    assert callable(module.measure)
+
+
+def test_stored_page_is_that_of_the_stored_rows(tmp_path: Path) -> None:
+    """If this fails, run scripts/bench --page."""
+    docs = frame.ROOT / "docs"
+    frame.write_page(Store(docs / "performance.json"), tmp_path)
+    assert (tmp_path / "performance.md").read_text() == (docs / "performance.md").read_text()
