@@ -1,12 +1,14 @@
 """Popcount, and the count of lanes that agree: the inner loop of everything."""
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value, unsigned
+from amaranth.hdl import Elaboratable, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from bnnhw.fold.pipeline import count_levels
 
 __all__ = ["MatchCount", "Popcount", "balanced_sum"]
+
+_STEP = In(1, init=1)  # type: ignore[call-arg]  # the stubs have the word of an older Amaranth
 
 
 def balanced_sum(parts: list[Value]) -> Value:
@@ -80,7 +82,7 @@ class Popcount(wiring.Component):
         super().__init__(
             {
                 "i": In(width),
-                "step": In(unsigned(1), init=1),
+                "step": _STEP,
                 "o": Out(width.bit_length()),
             }
         )
@@ -155,7 +157,7 @@ class MatchCount(wiring.Component):
             {
                 "i_activation": In(width),
                 "i_weight": In(width),
-                "step": In(unsigned(1), init=1),
+                "step": _STEP,
                 "o": Out(width.bit_length()),
             }
         )
