@@ -114,7 +114,7 @@ def in_zoo() -> list[Row]:
         "MeliusNet-22, growth 4": lambda: zoo.meliusnet22(growth=4),
     }
     return [
-        Row(f"{name}, on ulx3s-85f", f"zoo{at}.json", f"zoo{at}.npz", "", "ulx3s-85f",
+        Row(f"{name}, on ulx3s-85f", f"zoo{at}.json", f"images{at}.npz", "", "ulx3s-85f",
             seeds=3, graph=graph)
         for at, (name, graph) in enumerate(made.items())
     ]  # fmt: skip
