@@ -7,14 +7,12 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from bnnhw.plan.window_shape import ROWS, WindowShape
+
 from .loopnest import LoopNest
 from .streams import port
-from .window_shape import WindowShape
 
 __all__ = ["SlidingWindow"]
-
-ROWS = 256
-"""Words of the smallest block RAM: longer buffers are a multiple, shorter ones a power of two."""
 
 
 class SlidingWindow(wiring.Component):
@@ -129,10 +127,7 @@ class SlidingWindow(wiring.Component):
     @property
     def depth(self) -> int:
         """Words of the cyclic buffer."""
-        least = max(2, self._shape.room + self._shape.overhang)
-        if least <= ROWS:
-            return 1 << (least - 1).bit_length()
-        return -(-least // ROWS) * ROWS
+        return self._shape.depth
 
     def elaborate(self, platform: object) -> Module:
         """Build the loop nest, the two distances that stand for all positions, and the buffer."""

@@ -9,10 +9,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from bnnhw.plan.window_shape import WindowShape
+
 from .loopnest import LoopNest
 from .pool_axis import SHIFTED
 from .streams import port
-from .window_shape import WindowShape
 
 __all__ = ["ParallelWindow"]
 

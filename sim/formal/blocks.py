@@ -5,10 +5,10 @@ from typing import Any
 
 from amaranth.hdl import Array, Const, Value
 
+from bnnhw.plan.window_shape import WindowShape
 from rtl_gen.queue import Queue
 from rtl_gen.width import WidthConverter
 from rtl_gen.window import SlidingWindow
-from rtl_gen.window_shape import WindowShape
 
 from .frames import Frames, Place
 from .scene import Scene

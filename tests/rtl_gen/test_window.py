@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from amaranth.hdl import Const, Module, Value
 
+from bnnhw.plan.window_shape import WindowShape
 from rtl_gen import window
 from rtl_gen.loopnest import LoopNest
 from rtl_gen.window import SlidingWindow
-from rtl_gen.window_shape import WindowShape
 from sim.bench import Run, exercise, run
 from sim.streams import Word, receive, send
 

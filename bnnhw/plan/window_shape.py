@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
-__all__ = ["WindowShape"]
+__all__ = ["ROWS", "WindowShape"]
+
+ROWS = 256
+"""Words of the smallest block RAM: longer buffers are a multiple, shorter ones a power of two."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,14 @@ class WindowShape:
         else:
             drift = max(0, self._farthest(-1, taps))
         return max(self.span, 1 - self.start, 2 + lead + taps + drift)
+
+    @property
+    def depth(self) -> int:
+        """Words of a cyclic buffer with that room."""
+        least = max(2, self.room + self.overhang)
+        if least <= ROWS:
+            return 1 << (least - 1).bit_length()
+        return -(-least // ROWS) * ROWS
 
     @property
     def retreat(self) -> int:
