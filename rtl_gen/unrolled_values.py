@@ -1,0 +1,113 @@
+"""The counts that rows of a constant matrix share, as signals."""
+
+from amaranth.hdl import C, Cat, Module, Signal, Value
+
+from bnnhw.fold.sharing import Leaf, Program, Row, Sum
+
+from .popcount import Popcount
+
+__all__ = ["Values"]
+
+
+class Values:
+    """The nodes of a program, each to be had behind its own registers or any later ones.
+
+    A node of level n is computed from what is behind ``(n - 1) // every`` registers, and is itself
+    behind ``n // every``. Nothing in here has an enable.
+
+    Parameters
+    ----------
+    m : Module
+        Where it is built.
+    program : Program
+    every : int
+        Levels of adders between registers; 0 is none but those at the end.
+    lanes : view of ArrayLayout
+        The vector.
+    """
+
+    def __init__(self, m: Module, program: Program, every: int, lanes: Value) -> None:
+        self._m = m
+        self._program = program
+        self._every = every
+        self._stages = program.stages(every)
+        self._levels = program.levels
+        self._lanes = lanes
+        self._there: dict[tuple[int, int], Value] = {}
+        for number, node in enumerate(program.nodes):
+            if isinstance(node, Leaf):
+                value = self._leaf(number, node)
+            else:
+                value = self._sum(number, node)
+            self._there[number, self._behind(self._levels[number])] = value
+
+    def row(self, row: Row) -> tuple[Value, int]:
+        """Give ``2 * part - whole``, signed, or a whole; and how many levels are in front of it."""
+        level = self._program.row_level(row)
+        if row.part is None:
+            return self._at(row.whole, self._behind(level)), level
+        before = self._before(level)
+        part, whole = self._at(row.part, before), self._at(row.whole, before)
+        # As ``part - whole // 2 - whole % 2`` in front of the lowest bit of `whole`, which needs no
+        # adder. What is taken off comes in as the carry that is absent.
+        half = whole[1:]
+        width = max(len(part), len(half)) + 1
+        left = Cat(C(1, 1), part, C(0, width - len(part)))
+        right = Cat(~whole[0], ~half, C(-1, width - len(half)))
+        high = (left + right)[1 : width + 1]
+        found = Cat(whole[0], high)
+        return self._registered(found, level, "row").as_signed(), level
+
+    def ending(self, result: Value, level: int, width: int) -> Value:
+        """Lead a result of some level to the end, through at least one register there."""
+        for _ in range(self._before(level), self._stages):
+            held = Signal(width, name="ending", reset_less=True)
+            self._m.d.sync += held.eq(result)
+            result = held
+        return result
+
+    def _before(self, level: int) -> int:
+        return max(level - 1, 0) // self._every if self._every else 0
+
+    def _behind(self, level: int) -> int:
+        return level // self._every if self._every else 0
+
+    def _at(self, number: int, stage: int) -> Value:
+        """Give a node behind so many registers."""
+        key = (number, stage)
+        if key not in self._there:
+            earlier = self._at(number, stage - 1)
+            held = Signal(len(earlier), name=f"node{number}_at{stage}", reset_less=True)
+            self._m.d.sync += held.eq(earlier)
+            self._there[key] = held
+        return self._there[key]
+
+    def _registered(self, value: Value, level: int, name: str) -> Value:
+        """Put a register behind a level that has one."""
+        if self._before(level) == self._behind(level):
+            return value
+        held = Signal(len(value), name=name, reset_less=True)
+        self._m.d.sync += held.eq(value)
+        return held
+
+    def _leaf(self, number: int, leaf: Leaf) -> Value:
+        bits = [
+            ~self._lanes[lane][leaf.plane] if flip else self._lanes[lane][leaf.plane]
+            for lane, flip in zip(leaf.lanes, leaf.flips, strict=True)
+        ]
+        if len(bits) == 1:
+            return bits[0]
+        count = Popcount(width=len(bits), every=self._every)
+        self._m.submodules[f"count{number}"] = count
+        self._m.d.comb += count.i.eq(Cat(bits))
+        return count.o
+
+    def _sum(self, number: int, node: Sum) -> Value:
+        level = self._levels[number]
+        before = self._before(level)
+        left, right = self._at(node.left, before), self._at(node.right, before)
+        # Only what lies above the shift is added; the sum is never larger than `top`.
+        total = left[node.shift :] + right
+        width = self._program.tops[number].bit_length()
+        found = Cat(left[: node.shift], total)[:width]
+        return self._registered(found, level, f"node{number}")
