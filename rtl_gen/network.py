@@ -34,13 +34,13 @@ def folding_toml(plan: Plan) -> str:
     lines = [f"# Folding of {plan.graph.name}: {plan.cycles} clocks an image."]
     if plan.folding.input_lanes:
         lines.append(f"input_lanes = {plan.folding.input_lanes}")
-    if plan.folding.pace:
-        lines.append(f"pace = {plan.folding.pace}")
     for unit in plan.units:
         lines += ["", f"[layer.{unit.layer}]", f"pe = {unit.pe}", f"simd = {unit.simd}"]
         lines.append(f'weights = "{unit.weight_style}"')
         if getattr(unit, "multiplier", "dsp") != "dsp":
             lines.append(f'multiplier = "{unit.multiplier}"')
+    if plan.folding.lanes:
+        lines += ["", "[lanes]", *(f"{name} = {n}" for name, n in plan.folding.lanes.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -2,18 +2,29 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
 from ..files import read_capped
-from ..graph import Graph
+from ..graph import (
+    Add,
+    Affine,
+    Concat,
+    Graph,
+    MaxPool,
+    Shuffle,
+    Slice,
+    SumPool,
+    Threshold,
+)
 from ..names import printable
 from .layers import layers_of
 from .memory import prefers_luts
 
 __all__ = [
+    "MOVES",
     "MULTIPLIERS",
     "STYLES",
     "WRITABLE",
@@ -28,6 +39,8 @@ STYLES = ("auto", "lut", "block", "ram", "spram")
 WRITABLE = ("ram", "spram")
 """Styles of layers whose weights and thresholds are loaded at run time."""
 MULTIPLIERS = ("dsp", "lut")
+MOVES = (Add, Affine, Concat, MaxPool, Shuffle, Slice, SumPool, Threshold)
+"""Nodes without weights that have lanes."""
 _KEYS = {"pe", "simd", "weights", "multiplier"}
 
 
@@ -74,14 +87,14 @@ class Folding:
         By the name of the dense node.
     input_lanes : int or None
         Elements of an input word; the first layer's SIMD where None.
-    pace : int or None
-        Clocks an image that blocks without weights (pools, sums, thresholds of their own …) may
-        take: they have as many lanes as that needs. Those of the slowest layer where None.
+    lanes : mapping of str to int
+        Channels that a pool, a sum or another node without weights takes at once, by its name;
+        those that are not named have as many as keep up with the slowest layer.
     """
 
     layers: Mapping[str, LayerFold]
     input_lanes: int | None = None
-    pace: int | None = None
+    lanes: Mapping[str, int] = field(default_factory=dict)
 
     def check(self, graph: Graph) -> None:
         """Hold the folding against a graph.
@@ -134,8 +147,21 @@ class Folding:
                 graph.edges[graph.input.name].size,
                 "elements",
             )
-        if self.pace is not None:
-            _check_range("The folding", "pace", self.pace, 1 << 48, "clocks")
+        _check_lanes(graph, self.lanes)
+
+
+def _check_lanes(graph: Graph, lanes: Mapping[str, int]) -> None:
+    named = {node.name: node for node in graph.nodes if isinstance(node, MOVES)}
+    for name, count in lanes.items():
+        if name not in named:
+            raise UsageError(
+                f"The folding gives lanes to '{printable(name)}', which is no pool, sum, join, "
+                f"threshold, scale or move of channels of network '{graph.name}'.",
+                f"Those are: {', '.join(named) or 'none'}.",
+            )
+        edges = [graph.edges[edge] for edge in named[name].inputs]
+        most = min(edge.shape[0] for edge in edges)
+        _check_range(f"Node '{name}'", "lanes", count, most, "channels")
 
 
 def _check_divides(name: str, what: str, value: int, number: int, of: str) -> None:
@@ -168,7 +194,7 @@ def load_folding(path: Path) -> Folding:
     """Read a folding from TOML.
 
     The file holds a table ``[layer.NAME]`` with ``pe``, ``simd`` and optional ``weights`` for each
-    layer, and optional ``input_lanes`` and ``pace`` at the top.
+    layer, an optional ``input_lanes`` at the top, and an optional table ``[lanes]`` of numbers.
 
     Raises
     ------
@@ -183,7 +209,7 @@ def load_folding(path: Path) -> Folding:
         content: dict[str, Any] = tomllib.loads(read_capped(path, 1 << 20).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"'{path}' is no TOML: {error}.", todo) from error
-    unknown = set(content) - {"layer", "input_lanes", "pace"}
+    unknown = set(content) - {"layer", "input_lanes", "lanes"}
     tables = content.get("layer", {})
     if unknown:
         names = ", ".join(f"'{printable(name)}'" for name in sorted(unknown))
@@ -199,4 +225,7 @@ def load_folding(path: Path) -> Folding:
                 todo,
             )
         layers[str(name)] = LayerFold(**table)
-    return Folding(layers, content.get("input_lanes"), content.get("pace"))
+    lanes = content.get("lanes", {})
+    if not isinstance(lanes, dict):
+        raise UsageError(f"'{path}': lanes is no table.", todo)
+    return Folding(layers, content.get("input_lanes"), lanes)

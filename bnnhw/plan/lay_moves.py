@@ -33,7 +33,7 @@ def lay_threshold(to: Layout, node: Threshold) -> None:
     out, grid = to.graph.edges[node.name], to.graph.edges[edge].grid
     lanes = to.source(edge).lanes_out
     if len(out.shape) == 3:
-        lanes = to.lanes([edge], out.shape[:1])
+        lanes = to.lanes(node, [edge], out.shape[:1])
     last = to.at(edge, lanes)
     levels, flips = code_levels(node, grid)
     never = 1 << grid.bits
@@ -60,7 +60,7 @@ def lay_pool(to: Layout, node: MaxPool | SumPool) -> None:
     if operation == "sum" and window.padded and grid.low:
         # What pads adds the code 0, so the value `low`.
         raise to.unsupported(node.name, f"adds up {grid} with padding")
-    lanes = to.lanes([edge], [channels])
+    lanes = to.lanes(node, [edge], [channels])
     last = to.at(edge, lanes)
     to.lay(
         PoolPlan(
@@ -80,7 +80,7 @@ def lay_affine(to: Layout, node: Affine) -> None:
     edge = node.inputs[0]
     source, out = to.graph.edges[edge], to.graph.edges[node.name]
     # Multipliers are dear: as few as do.
-    lanes = to.lanes([edge], source.shape[:1], keep=False)
+    lanes = to.lanes(node, [edge], source.shape[:1], keep=False)
     last = to.at(edge, lanes)
     multiplier, offset, shift = _on_codes(node, source.grid, out.grid)
     widths = signed_bits(multiplier), signed_bits(offset)
@@ -119,7 +119,7 @@ def lay_add(to: Layout, node: Add) -> None:
     """Lay a sum of branches."""
     to.check_order(node)
     out = to.graph.edges[node.name]
-    lanes = to.lanes(node.inputs[:1], out.shape[:1])
+    lanes = to.lanes(node, node.inputs[:1], out.shape[:1])
     sources = [to.at(edge, lanes) for edge in node.inputs]
     grids = [to.graph.edges[edge].grid for edge in node.inputs]
     to.lay(
@@ -139,7 +139,7 @@ def lay_concat(to: Layout, node: Concat) -> None:
     to.check_order(node)
     out = to.graph.edges[node.name]
     edges = [to.graph.edges[edge] for edge in node.inputs]
-    lanes = to.lanes(node.inputs, [edge.shape[0] for edge in edges])
+    lanes = to.lanes(node, node.inputs, [edge.shape[0] for edge in edges])
     sources = [to.at(edge, lanes) for edge in node.inputs]
     to.lay(
         ConcatPlan(
@@ -163,7 +163,7 @@ def lay_slice(to: Layout, node: Slice) -> None:
     source, out = to.graph.edges[edge], to.graph.edges[node.name]
     channels = source.shape[0]
     bounds = [number for number in (channels, node.start, node.stop) if number]
-    lanes = to.lanes([edge], bounds)
+    lanes = to.lanes(node, [edge], bounds)
     last = to.at(edge, lanes)
     to.lay(
         SlicePlan(
@@ -184,6 +184,8 @@ def lay_shuffle(to: Layout, node: Shuffle) -> None:
     out = to.graph.edges[node.name]
     channels = out.shape[0]
     wide = to.source(edge).lanes_out == channels or out.size > to.pace
+    if node.name in to.folding.lanes:
+        wide = to.chosen(node, (1, channels)) == channels
     last = to.at(edge, channels if wide else 1)
     order = np.arange(channels).reshape(node.groups, -1).T.reshape(-1)
     to.lay(

@@ -81,7 +81,7 @@ class Layout:
         self.order = "hwc" if any(len(graph.edges[n.name].shape) == 3 for n in found) else "chw"
         self._layers = {layer.name: layer for layer in layers_of(graph)}
         folds = folding.layers
-        self.pace = folding.pace or max(
+        self.pace = max(
             (
                 layer.cycles(folds[name].pe, folds[name].simd)
                 for name, layer in self._layers.items()
@@ -107,7 +107,7 @@ class Layout:
             f"Network '{self.graph.name}': node '{node}' {why}.",
             "Hardware exists for convolutions and fully connected layers with 1-bit weights on "
             "activations of at most 8 bits or with 8-bit weights, pools, thresholds, scale and "
-            "offset, sums, joins, slices and shuffles of channels, ended by an Argmax.",
+            "offset, sums, joins, slices and shuffles of channels, ended by an Argmax or a TopK.",
         )
 
     def own_name(self, wanted: str) -> str:
@@ -167,11 +167,15 @@ class Layout:
             self._converted[key] = converter.name
         return self.blocks[self._converted[key]]
 
-    def lanes(self, edges: Sequence[str], channels: Sequence[int], *, keep: bool = True) -> int:
+    def lanes(
+        self, node: Node, edges: Sequence[str], channels: Sequence[int], *, keep: bool = True
+    ) -> int:
         """Choose the lanes of something that takes the words of a pixel one by one.
 
         Parameters
         ----------
+        node : Node
+            Which; the folding may name it.
         edges : sequence of str
             What it reads.
         channels : sequence of int
@@ -182,12 +186,29 @@ class Layout:
         Returns
         -------
         int
-            Enough that no unit with weights waits for it.
+            What the folding says, else enough that no unit with weights waits for it.
+
+        Raises
+        ------
+        UsageError
+            If the folding gives a number that does not suit.
         """
         sizes = [self.graph.edges[edge].size for edge in edges]
         most = gcd(*channels)
         suited = [n for n in range(1, most + 1) if most % n == 0]
+        if node.name in self.folding.lanes:
+            return self.chosen(node, suited)
         quick = [n for n in suited if sum(-(-size // n) for size in sizes) <= self.pace]
         quick = quick or suited[-1:]
         present = self.source(edges[0]).lanes_out
         return present if keep and present in quick else quick[0]
+
+    def chosen(self, node: Node, suited: Sequence[int]) -> int:
+        """Give the lanes that the folding says, which must be among those that suit."""
+        lanes = self.folding.lanes[node.name]
+        if lanes not in suited:
+            raise UsageError(
+                f"Node '{node.name}': lanes = {lanes} does not suit its channels.",
+                f"Give one of {', '.join(map(str, suited))}.",
+            )
+        return lanes

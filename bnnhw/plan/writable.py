@@ -116,7 +116,7 @@ def describe(plan: Plan) -> dict[str, Any] | None:
         "structure": structure(plan),
         "folding": {
             "input_lanes": plan.folding.input_lanes,
-            "pace": plan.folding.pace,
+            "lanes": dict(plan.folding.lanes),
             "layers": {name: asdict(fold) for name, fold in folds.items()},
         },
         "bytes": len(content),
@@ -163,4 +163,4 @@ def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
 def _folding(described: Mapping[str, Any]) -> Folding:
     given = described["folding"]
     layers = {name: LayerFold(**fold) for name, fold in given["layers"].items()}
-    return Folding(layers, given["input_lanes"], given.get("pace"))
+    return Folding(layers, given["input_lanes"], given.get("lanes", {}))
