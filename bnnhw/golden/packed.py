@@ -1,6 +1,7 @@
 """The fast path: codes; XNOR and popcount on packed words where an edge is ±1."""
 
 from collections.abc import Callable, Collection, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -29,26 +30,38 @@ from ..graph import (
     Threshold,
 )
 from .packed_joins import add, affine, concat, shuffle, take
-from .packed_sums import count_matches, exact_products
+from .packed_kernels import Kernel
+from .packed_sums import add_planes, exact_products, plane, plane_sums, to_codes
 from .packed_windows import conv, max_pool, sum_pool
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "word_operations"]
 
 _Codes = npt.NDArray[Any]
 
 
 def evaluate(
-    graph: Graph, pixels: npt.NDArray[Any], kept: Collection[str]
+    graph: Graph, pixels: npt.NDArray[Any], kept: Collection[str], kernel: Kernel
 ) -> dict[str, npt.NDArray[np.int64]]:
     """Give the values of the edges `kept` for a batch of pixels, or codes without a table."""
     codes: dict[str, _Codes] = {}
     for node in graph.nodes:
         sources = [codes[name] for name in node.inputs]
         edges = [graph.edges[name] for name in node.inputs]
+        extra = (kernel,) if type(node) in _COUNTING else ()
         codes[node.name] = _TABLE[type(node)](
-            node, graph.edges[node.name], edges, sources or [pixels]
+            node, graph.edges[node.name], edges, sources or [pixels], *extra
         )
     return {name: graph.edges[name].grid.values(codes[name]) for name in kept}
+
+
+def word_operations(graph: Graph) -> int:
+    """Count the XNORs of 64-bit words that one image takes, if narrow activations go by planes."""
+    work = 0
+    for node in graph.nodes:
+        if isinstance(node, Dense | Conv):
+            places = prod(graph.edges[node.name].shape[1:])
+            work += node.weight.size * places * graph.edges[node.inputs[0]].grid.bits // 64
+    return work
 
 
 def _input(node: Input, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes]) -> _Codes:
@@ -60,18 +73,28 @@ def _flatten(node: Flatten, out: Edge, edges: Sequence[Edge], codes: Sequence[_C
 
 
 def _dense(
-    node: Dense | IntDense, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes]
+    node: Dense | IntDense,
+    out: Edge,
+    edges: Sequence[Edge],
+    codes: Sequence[_Codes],
+    kernel: Kernel,
 ) -> _Codes:
     (edge,), (x,) = edges, codes
-    if edge.grid == BIPOLAR and isinstance(node, Dense):
-        return count_matches(pack_rows(x), pack_rows(node.weight), node.columns).T
+    bits = edge.grid.bits
+    if isinstance(node, Dense) and bits <= kernel.planes:
+        packed = pack_rows(node.weight)
+        words = (pack_rows(plane(x, bit, bits)).T for bit in range(bits))
+        matches = add_planes(kernel.count_matches(x, packed, node.columns) for x in words)
+        # Matches of ±1 are the code already.
+        return (
+            matches if edge.grid == BIPOLAR
+            else to_codes(plane_sums(matches, node.weight, edge), out.grid)
+        ).T  # fmt: skip
     weight = node.weight.astype(np.int64)
     if isinstance(node, Dense):
         weight = 2 * weight - 1
     largest = max(abs(edge.grid.low), abs(edge.grid.high))
-    sums = exact_products(edge.grid.values(x), weight, largest)
-    result: _Codes = (sums - out.grid.low) // out.grid.step
-    return result
+    return to_codes(exact_products(edge.grid.values(x), weight, largest), out.grid)
 
 
 def _threshold(
@@ -95,6 +118,9 @@ def _argmax(node: Argmax, out: Edge, edges: Sequence[Edge], codes: Sequence[_Cod
     scores = node.scale * edges[0].grid.values(codes[0]) + node.offset
     return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
 
+
+# These take a kernel too.
+_COUNTING = (Dense, IntDense, Conv, IntConv)
 
 _TABLE: dict[type[Node], Callable[..., _Codes]] = {
     Input: _input,

@@ -1,57 +1,68 @@
-"""Sums of products, fast: XNOR and popcount on words, and exact floats for everything else."""
+"""Sums of products, fast: from matches of planes, and in floats where these are exact."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["count_matches", "exact_products"]
+from ..graph import Edge, Grid
 
-# One block of differences stays within the second-level cache of a common core.
-_BLOCK_BYTES = 1 << 20
-_NARROW_COUNT = 1 << 16
+__all__ = ["add_planes", "exact_products", "plane", "plane_sums", "to_codes"]
+
 # Every partial sum below these is a whole number that a float of 32 or 64 bits holds exactly, and
 # BLAS is many times faster than integers.
 _EXACT_FLOATS = ((1 << 24, np.float32), (1 << 53, np.float64))
 
 
-def count_matches(
-    x: npt.NDArray[np.uint64], weight: npt.NDArray[np.uint64], columns: int
-) -> npt.NDArray[np.int32]:
-    """Count for each vector and each row of weights the bits that are equal.
+def plane(codes: npt.NDArray[Any], bit: int, bits: int) -> npt.NDArray[np.uint8]:
+    """Give one bit of all codes."""
+    if bits > 1:
+        codes = codes >> bit & 1
+    return codes.astype(np.uint8, copy=False)
+
+
+def add_planes(matches: Iterable[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
+    """Add up the matches of planes, the lowest first, each worth twice the one before."""
+    total, *others = matches
+    for bit, more in enumerate(others, 1):
+        total = total + (more << bit)
+    return total
+
+
+def plane_sums(
+    matches: npt.NDArray[Any], weight: npt.NDArray[Any], edge: Edge
+) -> npt.NDArray[np.int64]:
+    """Turn matches into sums of ±1 weights times values.
 
     Parameters
     ----------
-    x : array of uint64, shape (vectors, words)
-        Bits that pad a word are 0.
-    weight : array of uint64, shape (rows, words)
-        Likewise.
-    columns : int
-        Bits of a vector.
+    matches : array of ints, shape (rows, …)
+        As `add_planes` gives them.
+    weight : array of 0 and 1, shape (rows, columns)
+    edge : Edge
+        Where the codes come from.
 
     Returns
     -------
-    array of int32, shape (rows, vectors)
+    array of int64, of the shape of `matches`
     """
-    # Bits that pad a word are 0 in both, hence never a difference: counting differences and
-    # subtracting from the true width needs no mask.
-    rows, words = weight.shape
-    by_word = np.ascontiguousarray(x.T)
-    kind: Any = np.uint16 if columns < _NARROW_COUNT else np.int32
-    counts = np.empty((rows, len(x)), np.int32)
-    block = min(len(x), max(1, _BLOCK_BYTES // (8 * rows)))
-    differ = np.empty((rows, block), kind)
-    wrong, ones = np.empty((rows, block), np.uint64), np.empty((rows, block), np.uint8)
-    for start in range(0, len(x), block):
-        part = by_word[:, start : start + block]
-        size = part.shape[1]
-        differ[:] = 0
-        for word in range(words):
-            np.bitwise_xor(part[word], weight[:, word, None], out=wrong[:, :size])
-            np.bitwise_count(wrong[:, :size], out=ones[:, :size])
-            np.add(differ[:, :size], ones[:, :size], out=differ[:, :size])
-        np.subtract(columns, differ[:, :size], out=counts[:, start : start + size], dtype=np.int32)
-    return counts
+    # With weight +1 a match is a 1, with −1 it is a 0: a plane's sum of weight times bit is the
+    # number of matches without that of the weights −1.
+    grid, shape = edge.grid, (-1,) + (1,) * (matches.ndim - 1)
+    negative = (weight.shape[1] - weight.sum(axis=1, dtype=np.int64)).reshape(shape)
+    lowest = grid.low * (weight.shape[1] - 2 * negative)
+    codes = matches.astype(np.int64) - ((1 << grid.bits) - 1) * negative
+    sums: npt.NDArray[np.int64] = lowest + grid.step * codes
+    return sums
+
+
+def to_codes(values: npt.NDArray[np.int64], grid: Grid) -> npt.NDArray[np.int64]:
+    """Turn values of a grid into codes, without a look at whether they are on it."""
+    offset = values - grid.low
+    shift = grid.step.bit_length() - 1
+    # Dividing takes ten times as long as shifting.
+    return offset >> shift if grid.step == 1 << shift else offset // grid.step
 
 
 def exact_products(

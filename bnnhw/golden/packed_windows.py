@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from ..bits import pack_rows
 from ..graph import BIPOLAR, Conv, Edge, IntConv, MaxPool, SumPool, Window
-from .packed_sums import count_matches, exact_products
+from .packed_kernels import Kernel
+from .packed_sums import add_planes, exact_products, plane, plane_sums, to_codes
 
 __all__ = ["conv", "max_pool", "sum_pool"]
 
@@ -44,64 +45,107 @@ def _padded(image: npt.NDArray[Any], window: Window, fill: Any) -> npt.NDArray[A
     return result
 
 
-def conv(node: Conv | IntConv, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes]) -> _Codes:
-    """Convolve group by group; words where the edge is ±1, else exact products of values."""
-    packed = edges[0].grid == BIPOLAR and isinstance(node, Conv)
-    image = np.moveaxis(codes[0], 1, -1)
-    if not packed:
-        image = edges[0].grid.values(image)
+def conv(
+    node: Conv | IntConv, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes], kernel: Kernel
+) -> _Codes:
+    """Convolve group by group: words where the kernel counts planes, else products of values."""
+    (edge,), (image,) = edges, codes
+    if isinstance(node, Conv) and edge.grid.bits <= kernel.planes:
+        return _conv_words(node, out, edge, image, kernel)
+    image = edge.grid.values(np.moveaxis(image, 1, -1))
     channels, rows = node.weight.shape[1], node.rows // node.groups
-    result = np.empty((len(image), node.rows, *out.shape[1:]), np.int32 if packed else np.int64)
+    result = np.empty((len(image), node.rows, *out.shape[1:]), np.int64)
     # The taps of one row, channel fastest, are neighbours in memory.
     weight = np.moveaxis(node.weight, 1, -1)
-    each = 8 * node.window.taps * int(np.prod(out.shape[1:])) * (-(-channels // 64) if packed
-                                                                 else channels)  # fmt: skip
-    step = max(1, _COLUMNS_BYTES // each)
     for group in range(node.groups):
         part = image[..., group * channels : (group + 1) * channels]
         own = slice(group * rows, (group + 1) * rows)
-        for start in range(0, len(image), step):
-            batch = part[start : start + step]
-            if packed:
-                result[start : start + step, own] = _words(node, out, batch, weight[own])
-            else:
-                sums = _sums(node, edges[0], out, batch, weight[own])
-                result[start : start + step, own] = (sums - out.grid.low) // out.grid.step
+        for batch in _batches(len(image), node, out, channels):
+            result[batch, own] = _sums(node, edge, out, part[batch], weight[own])
     return result
 
 
-def _words(
-    node: Conv | IntConv, out: Edge, image: npt.NDArray[Any], weight: npt.NDArray[Any]
-) -> npt.NDArray[Any]:
-    (rows, *_, channels), window = weight.shape, node.window
-    fill = pack_rows(np.full(channels, node.pad_value > 0, np.uint8))
-    cells = list(_taps(_padded(pack_rows(image), window, fill), window, out.shape[1:]))
-    vectors = np.concatenate(cells, axis=-1).reshape(-1, window.taps * cells[0].shape[-1])
-    counts = count_matches(vectors, pack_rows(weight).reshape(rows, -1), node.columns)
-    counts = counts.reshape(rows, len(image), *out.shape[1:])
-    if window.padded and node.pad_value == 0:
-        counts = _without_masked(counts, node, out, weight, image.shape[1:3])
-    return np.moveaxis(counts, 0, 1)
+def _batches(count: int, node: Conv | IntConv, out: Edge, words: int) -> Iterator[slice]:
+    """Give slices of images whose windows, `words` numbers at each tap, fit the cap."""
+    each = 8 * node.window.taps * int(np.prod(out.shape[1:])) * words
+    step = max(1, _COLUMNS_BYTES // each)
+    for start in range(0, count, step):
+        yield slice(start, start + step)
 
 
-def _without_masked(
-    counts: npt.NDArray[Any],
-    node: Conv | IntConv,
+def _conv_words(node: Conv, out: Edge, edge: Edge, codes: _Codes, kernel: Kernel) -> _Codes:
+    channels, rows = node.weight.shape[1], node.rows // node.groups
+    words, bits = -(-channels // 64), edge.grid.bits
+    exact = edge.grid == BIPOLAR and not (node.window.padded and node.pad_value == 0)
+    result = np.empty((len(codes), node.rows, *out.shape[1:]), np.int32 if exact else np.int64)
+    for group in range(node.groups):
+        part = codes[:, group * channels : (group + 1) * channels]
+        own = slice(group * rows, (group + 1) * rows)
+        weight = np.moveaxis(node.weight[own], 1, -1)
+        packed = pack_rows(weight).reshape(rows, -1)
+        for batch in _batches(len(codes), node, out, words):
+            ones = (plane(part[batch], bit, bits) for bit in range(bits))
+            vectors = (_vectors(node, out, edge, one, bit, kernel) for bit, one in enumerate(ones))
+            matches = add_planes(kernel.count_matches(x, packed, node.columns) for x in vectors)
+            matches = matches.reshape(rows, -1, *out.shape[1:])
+            if not exact:
+                matches = _to_codes(matches, node, out, edge, weight, codes.shape[2:])
+            result[batch, own] = np.moveaxis(matches, 0, 1)
+    return result
+
+
+def _vectors(
+    node: Conv, out: Edge, edge: Edge, ones: npt.NDArray[np.uint8], bit: int, kernel: Kernel
+) -> npt.NDArray[np.uint64]:
+    """Lay out what a window sees at each position, as words by positions."""
+    images, channels, high, wide = ones.shape
+    words = kernel.pack_channels(ones.reshape(images, channels, high * wide))
+    # Around the image stands the code of the padding, or 0 where it has none.
+    pad = max(0, _pad_code(node, edge)) >> bit & 1
+    fill = pack_rows(np.full(channels, pad, np.uint8)).reshape(-1, 1, 1, 1)
+    cells = list(_taps(_padded_words(words, node, (high, wide), fill), node.window, out.shape[1:]))
+    x = np.empty((len(cells), len(words), images * int(np.prod(out.shape[1:]))), np.uint64)
+    for vectors, cell in zip(x, cells, strict=True):
+        vectors.reshape(len(words), images, *out.shape[1:])[...] = cell.reshape(
+            len(words), images, *out.shape[1:]
+        )
+    return x.reshape(-1, x.shape[-1])
+
+
+def _padded_words(
+    words: npt.NDArray[np.uint64], node: Conv, size: Sequence[int], fill: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.uint64]:
+    """Put the padding's words around images; words and images become one axis."""
+    images = words.shape[1]
+    every = words.reshape(-1, *size)
+    return _padded(every, node.window, np.repeat(fill, images, axis=0).reshape(-1, 1, 1))
+
+
+def _pad_code(node: Conv, edge: Edge) -> int:
+    """Code of the padding; −1 where it is no code of the edge."""
+    code, rest = divmod(node.pad_value - edge.grid.low, edge.grid.step)
+    return code if rest == 0 and 0 <= code < edge.grid.levels else -1
+
+
+def _to_codes(
+    matches: npt.NDArray[Any],
+    node: Conv,
     out: Edge,
+    edge: Edge,
     weight: npt.NDArray[Any],
     size: Sequence[int],
 ) -> npt.NDArray[Any]:
-    # Masked taps stand as bit 0, so they matched the weights that are 0. With these taken out, the
-    # sum is 2 * matches - (columns - masked), and its code, in half steps, 2 * matches + masked.
+    """Turn matches of all planes into codes of the sum, padding that has no code included."""
     (rows, *_, channels), window = weight.shape, node.window
-    outside = _padded(np.zeros((1, *size), np.int64), window, 1)
-    masked = np.stack([tap[0] for tap in _taps(outside, window, out.shape[1:])])
-    wrong = (channels - weight.reshape(rows, -1, channels).sum(axis=-1, dtype=np.int64)) @ (
-        masked.reshape(window.taps, -1)
-    )
-    matches = counts - wrong.reshape(rows, 1, *out.shape[1:])
-    codes: npt.NDArray[Any] = 2 * matches + channels * masked.sum(axis=0)
-    return codes
+    sums = plane_sums(matches, weight.reshape(rows, -1), edge)
+    if window.padded and _pad_code(node, edge) < 0:
+        # Taps outside read code 0.
+        outside = _padded(np.zeros((1, *size), np.int64), window, 1)
+        masked = np.stack([tap[0] for tap in _taps(outside, window, out.shape[1:])])
+        ones = 2 * weight.reshape(rows, -1, channels).sum(axis=-1, dtype=np.int64) - channels
+        missing = (ones @ masked.reshape(window.taps, -1)).reshape(rows, 1, *out.shape[1:])
+        sums += (node.pad_value - edge.grid.low) * missing
+    return to_codes(sums, out.grid)
 
 
 def _sums(
@@ -118,7 +162,7 @@ def _sums(
     cells = np.concatenate(list(_taps(padded, node.window, out.shape[1:])), axis=-1)
     largest = max(abs(edge.grid.low), abs(edge.grid.high), abs(node.pad_value))
     sums = exact_products(cells.reshape(-1, node.columns), numbers, largest)
-    return np.moveaxis(sums.reshape(len(image), *out.shape[1:], -1), -1, 1)
+    return np.moveaxis(to_codes(sums, out.grid).reshape(len(image), *out.shape[1:], -1), -1, 1)
 
 
 def max_pool(node: MaxPool, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes]) -> _Codes:

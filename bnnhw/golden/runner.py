@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from ..errors import UsageError
 from ..graph import Graph
 from ..images import checked_images
 from . import packed, plain
+from .packed_kernels import choose_kernel
 
 __all__ = ["Result", "run"]
 
-_PATHS = {"packed": packed.evaluate, "plain": plain.evaluate}
+_PATHS = ("packed", "plain")
 _BATCH_BYTES = 64 << 20
 
 
@@ -38,7 +40,12 @@ class Result:
 
 
 def run(
-    graph: Graph, images: npt.ArrayLike, *, path: str = "packed", trace: bool = False
+    graph: Graph,
+    images: npt.ArrayLike,
+    *,
+    path: str = "packed",
+    trace: bool = False,
+    kernel: str | None = None,
 ) -> Result:
     """Compute what `graph` answers to `images`.
 
@@ -52,11 +59,17 @@ def run(
         equal on everything.
     trace : bool
         Keep the values of every edge.
+    kernel : str or None
+        What counts bits on the packed path: "numpy", or "numba" (extra ``fast``), which takes about
+        two seconds to start and compile in each process and is then some ten times quicker. Where
+        None the variable BNNHW_KERNEL says it, and without that the work ahead does.
 
     Raises
     ------
     UsageError
-        If the images do not suit the graph, or there is no such path.
+        If the images do not suit the graph, or there is no such path or kernel.
+    ToolMissing
+        If a kernel was chosen that is not installed.
     """
     if path not in _PATHS:
         raise UsageError(
@@ -67,8 +80,13 @@ def run(
     wanted = [graph.logits] if decided is None else [graph.logits, decided.name]
     kept = list(graph.edges) if trace else list(dict.fromkeys(wanted))
     parts: dict[str, list[npt.NDArray[np.int64]]] = {name: [] for name in kept}
+    if path == "packed":
+        work = len(pixels) * packed.word_operations(graph)
+        evaluate = partial(packed.evaluate, kernel=choose_kernel(kernel, work=work))
+    else:
+        evaluate = partial(plain.evaluate)
     for batch in _batches(graph, pixels):
-        for name, values in _PATHS[path](graph, batch, frozenset(kept)).items():
+        for name, values in evaluate(graph, batch, frozenset(kept)).items():
             parts[name].append(values)
     edges = {name: np.concatenate(values) for name, values in parts.items()}
     return Result(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnhw.errors import UsageError
-from bnnhw.golden import packed, packed_sums, plain, run
+from bnnhw.golden import packed, packed_numpy, packed_sums, plain, run
 from bnnhw.graph import BIPOLAR, Argmax, Dense, Flatten, Graph, Grid, Input, Threshold
 
 PATHS = pytest.mark.parametrize("path", ["packed", "plain"])
@@ -144,7 +144,7 @@ def test_batches_change_nothing(
     images = np.random.default_rng(1).integers(0, 256, (10, 1, 3, 5))
     whole = run(graph, images, trace=True)
     monkeypatch.setattr("bnnhw.golden.runner._BATCH_BYTES", size * 8 * 30)
-    monkeypatch.setattr(packed_sums, "_BLOCK_BYTES", size)
+    monkeypatch.setattr(packed_numpy, "_BLOCK_BYTES", size)
     parts = run(graph, images.reshape(10, 15), trace=True)
     for name, values in whole.edges.items():
         assert np.array_equal(values, parts.edges[name])
