@@ -1,5 +1,6 @@
 """The names that a core's streams have in exported Verilog: plain ready/valid, or AXI4-Stream."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetSignal, Sha
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["NAMINGS", "AxiStreamShell", "PlainShell", "Port", "make_shell"]
+__all__ = ["NAMINGS", "AxiStreamShell", "PlainShell", "Port", "list_ports", "make_shell"]
 
 NAMINGS = ("plain", "axis")
 
@@ -47,9 +48,9 @@ class _Stream:
     fields: tuple[tuple[str, int, int], ...]
 
 
-def _streams(core: wiring.Component) -> list[_Stream]:
+def _streams(signature: wiring.Signature) -> list[_Stream]:
     found = []
-    for name, member in core.signature.members.items():
+    for name, member in signature.members.items():
         if member.is_port:
             continue
         shape = member.signature.members["payload"].shape
@@ -62,42 +63,64 @@ def _streams(core: wiring.Component) -> list[_Stream]:
 
 
 class _Shell(wiring.Component):
-    """Common part: each stream gets ports for its fields; `_name` says what they are called."""
+    """Common part: each stream gets ports for its fields; `_name` says what they are called.
+
+    A core whose ports belong to a bus has `port_names`: from the member and the field of its
+    payload (`valid` and `ready` too), or "" for a member that is a wire, to the port's name and
+    its meaning.
+    """
 
     def __init__(self, core: wiring.Component) -> None:
         self._core = core
+        self._given: Mapping[tuple[str, str], tuple[str, str]] = getattr(core, "port_names", {})
         self._map: list[tuple[_Stream, str, str]] = []
-        self.ports: list[Port] = list(self._clock_ports())
-        for item in _streams(core):
-            for what, width in [(f, w) for f, _, w in item.fields] + [("valid", 1), ("ready", 1)]:
-                name, padded = self._name(item, what, width)
-                into = item.into != (what == "ready")
-                self._map.append((item, what, name))
-                self.ports.append(
-                    Port(
-                        name,
-                        "input" if into else "output",
-                        padded,
-                        f"{item.name}: {what}, {width} bit{'s' if width > 1 else ''}",
-                        item.name,
-                        what,
-                    )
-                )
-        for name, member in core.signature.members.items():
-            if member.is_port:
-                direction = "input" if member.flow is wiring.In else "output"
-                self.ports.append(Port(name, direction, Shape.cast(member.shape).width, "a wire"))
+        self._wires: list[tuple[str, str]] = []
+        self.ports: list[Port] = self.lay(core.signature, self._given, self._map, self._wires)
         super().__init__(
             {p.name: In(p.width) if p.direction == "input" else Out(p.width) for p in self._own()}
         )
 
-    def _clock_ports(self) -> tuple[Port, ...]:
+    @classmethod
+    def lay(
+        cls,
+        signature: wiring.Signature,
+        given: Mapping[tuple[str, str], tuple[str, str]],
+        fields: list[tuple[_Stream, str, str]],
+        wires: list[tuple[str, str]],
+    ) -> list[Port]:
+        """List the ports; `fields` and `wires` get the way from the core's members to them."""
+        ports = list(cls._clock_ports())
+        for item in _streams(signature):
+            for what, width in [(f, w) for f, _, w in item.fields] + [("valid", 1), ("ready", 1)]:
+                if (item.name, what) in given:
+                    # It belongs to a bus, and so to none of the streams that people read about.
+                    name, meaning = given[item.name, what]
+                    padded, stream, field = width, "", ""
+                else:
+                    name, padded = cls._name(item, what, width)
+                    meaning = f"{item.name}: {what}, {width} bit{'s' if width > 1 else ''}"
+                    stream, field = item.name, what
+                into = item.into != (what == "ready")
+                fields.append((item, what, name))
+                direction = "input" if into else "output"
+                ports.append(Port(name, direction, padded, meaning, stream, field))
+        for member, wire in signature.members.items():
+            if wire.is_port:
+                direction = "input" if wire.flow is wiring.In else "output"
+                name, meaning = given.get((member, ""), (member, "a wire"))
+                wires.append((member, name))
+                ports.append(Port(name, direction, Shape.cast(wire.shape).width, meaning))
+        return ports
+
+    @classmethod
+    def _clock_ports(cls) -> tuple[Port, ...]:
         raise NotImplementedError
 
     def _own(self) -> list[Port]:
         return self.ports
 
-    def _name(self, item: _Stream, what: str, width: int) -> tuple[str, int]:
+    @classmethod
+    def _name(cls, item: _Stream, what: str, width: int) -> tuple[str, int]:
         raise NotImplementedError
 
     def elaborate(self, platform: object) -> Module:
@@ -116,11 +139,11 @@ class _Shell(wiring.Component):
                 pair = (Cat(inner.payload)[low : low + width], outer)
             target, source = pair if item.into else pair[::-1]
             m.d.comb += target.eq(source)
-        for name, member in self._core.signature.members.items():
-            if member.is_port:
-                inner, outer = getattr(self._core, name), getattr(self, name)
-                pair = (inner, outer) if member.flow is wiring.In else (outer, inner)
-                m.d.comb += pair[0].eq(pair[1])
+        for member, name in self._wires:
+            flow = self._core.signature.members[member].flow
+            inner, outer = getattr(self._core, member), getattr(self, name)
+            pair = (inner, outer) if flow is wiring.In else (outer, inner)
+            m.d.comb += pair[0].eq(pair[1])
         return m
 
 
@@ -135,7 +158,8 @@ class PlainShell(_Shell):
         Its members are streams.
     """
 
-    def _clock_ports(self) -> tuple[Port, ...]:
+    @classmethod
+    def _clock_ports(cls) -> tuple[Port, ...]:
         return (
             Port("clk", "input", 1, "clock, rising edge"),
             Port("rst", "input", 1, "synchronous reset, active high"),
@@ -145,7 +169,8 @@ class PlainShell(_Shell):
         # Amaranth adds clock and reset of `sync` itself.
         return self.ports[2:]
 
-    def _name(self, item: _Stream, what: str, width: int) -> tuple[str, int]:
+    @classmethod
+    def _name(cls, item: _Stream, what: str, width: int) -> tuple[str, int]:
         return f"{item.name}_{what}", width
 
 
@@ -171,17 +196,19 @@ class AxiStreamShell(_Shell):
         "ready": "tready",
     }
 
-    def _clock_ports(self) -> tuple[Port, ...]:
+    @classmethod
+    def _clock_ports(cls) -> tuple[Port, ...]:
         return (
             Port("aclk", "input", 1, "clock, rising edge"),
             Port("aresetn", "input", 1, "synchronous reset, active low"),
         )
 
-    def _name(self, item: _Stream, what: str, width: int) -> tuple[str, int]:
+    @classmethod
+    def _name(cls, item: _Stream, what: str, width: int) -> tuple[str, int]:
         prefix = "s_axis" if item.into else "m_axis"
         infix = item.name[2:] if len(item.name) > 1 else ""
         padded = -(-width // 8) * 8 if what == "data" else width
-        return f"{prefix}{'_' if infix else ''}{infix}_{self._FIELDS[what]}", padded
+        return f"{prefix}{'_' if infix else ''}{infix}_{cls._FIELDS[what]}", padded
 
     def elaborate(self, platform: object) -> Module:
         """Build the wires around the core, and its clock domain."""
@@ -189,6 +216,17 @@ class AxiStreamShell(_Shell):
         m.domains.sync = ClockDomain()
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
         return m
+
+
+def list_ports(signature: wiring.Signature, naming: str) -> list[Port]:
+    """List the ports of the shell called `naming` around a core, of which only this is there.
+
+    Raises
+    ------
+    ValueError
+        If `naming` is unknown.
+    """
+    return _kind(naming).lay(signature, {}, [], [])
 
 
 def make_shell(core: wiring.Component, naming: str) -> _Shell:
@@ -199,6 +237,10 @@ def make_shell(core: wiring.Component, naming: str) -> _Shell:
     ValueError
         If `naming` is unknown.
     """
+    return _kind(naming)(core)
+
+
+def _kind(naming: str) -> type[_Shell]:
     if naming not in NAMINGS:
         raise ValueError(f"Naming must be one of {', '.join(NAMINGS)}, not {naming!r}")
-    return PlainShell(core) if naming == "plain" else AxiStreamShell(core)
+    return PlainShell if naming == "plain" else AxiStreamShell
