@@ -4,7 +4,10 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .pe import ProcessingElement
+from bnnhw.fold.array import count_clocks, room_and_clocks
+
+from .core import ArrayCore
+from .room import Room
 from .streams import port
 
 __all__ = ["PEArray"]
@@ -14,8 +17,10 @@ class PEArray(wiring.Component):
     """Count matches of PE weight rows with one vector that comes in groups of SIMD bits.
 
     Takes one activation word and one weight word together, each clock. After `folds` of them one
-    word with a count for each PE leaves, 3 clocks after the last one was taken (latency 3); the
-    next vector follows without a bubble. A stalled output stops the array; nothing is lost.
+    word with a count for each PE leaves, `latency` clocks after the last one was taken; the next
+    vector follows without a bubble. Nothing stops the array: a vector's last word is taken only if
+    there is a place for the result among the `depth` at the end, so that nothing is lost while the
+    output stalls. No path leads from `o.ready` to the array, nor combinationally to another port.
 
     Parameters
     ----------
@@ -33,6 +38,8 @@ class PEArray(wiring.Component):
     count_bits : int
         Width of a count; at least ``bits_for(simd * folds + 1)`` unless the largest counts are
         known not to occur.
+    every : int
+        Levels of adders between registers, see `bnnhw.fold.pipeline`.
 
     Members
     -------
@@ -45,10 +52,8 @@ class PEArray(wiring.Component):
     Raises
     ------
     ValueError
-        If a parameter is below 1.
+        If a parameter is below 1, or `every` below 0.
     """
-
-    LATENCY = 3
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class PEArray(wiring.Component):
         bits: int = 1,
         masked: bool = False,
         count_bits: int | None = None,
+        every: int = 0,
     ) -> None:
         if count_bits is None and isinstance(simd, int) and isinstance(folds, int):
             top = simd * folds * ((1 << bits) - 1) << masked
@@ -78,6 +84,8 @@ class PEArray(wiring.Component):
         self._bits = bits
         self._masked = masked
         self._count_bits = count_bits
+        self._every = every
+        self._flight = count_clocks(simd, every) + 2
         super().__init__(
             {
                 "i_activation": In(port(simd, bits, masked=masked)),
@@ -106,51 +114,56 @@ class PEArray(wiring.Component):
         """Width of a count."""
         return self._count_bits
 
+    @property
+    def every(self) -> int:
+        """Levels of adders between registers."""
+        return self._every
+
+    @property
+    def depth(self) -> int:
+        """Results for which there is room."""
+        return room_and_clocks(self._folds, self._flight)[0]
+
+    @property
+    def latency(self) -> int:
+        """Clocks from a vector's last word taken to its result taken."""
+        return room_and_clocks(self._folds, self._flight)[1]
+
     def elaborate(self, platform: object) -> Module:
-        """Build the elements, one accumulator for each, and the fold counter."""
+        """Build the free-running core, the fold counter, and the room for results."""
         m = Module()
-        step = Signal()
-        taken = Signal()
-        m.d.comb += [
-            step.eq(~self.o.valid | self.o.ready),
-            self.i_activation.ready.eq(step & self.i_weight.valid),
-            self.i_weight.ready.eq(step & self.i_activation.valid),
-            taken.eq(self.i_activation.valid & self.i_weight.valid & step),
-        ]
+        m.submodules.core = core = ArrayCore(
+            pe=self._pe,
+            simd=self._simd,
+            bits=self._bits,
+            masked=self._masked,
+            total_bits=self._count_bits,
+            every=self._every,
+        )
+        m.submodules.room = room = Room(shape=self.o.payload.shape(), depth=self.depth)
+        group, weight = self.i_activation, self.i_weight
         fold = Signal(range(self._folds))
+        final = fold == self._folds - 1
+        taken, go = Signal(), Signal()
+        m.d.comb += [
+            go.eq(room.free | ~final),
+            group.ready.eq(go & weight.valid),
+            weight.ready.eq(go & group.valid),
+            taken.eq(go & group.valid & weight.valid),
+            room.take.eq(taken & final),
+            core.tags.there.eq(taken),
+            core.tags.first.eq(fold == 0),
+            core.tags.final.eq(final),
+            core.tags.last.eq(group.payload.last),
+            core.activation.eq(group.payload.data.as_value()),
+            core.weight.eq(weight.payload),
+            room.push.eq(core.valid),
+            room.payload.data.eq(core.total),
+            room.payload.last.eq(core.last),
+        ]
+        if self._masked:
+            m.d.comb += core.tags.masked.eq(group.payload.masked)
         with m.If(taken):
-            m.d.sync += fold.eq(Mux(fold == self._folds - 1, 0, fold + 1))
-        # What goes with a group through the two registers in front of the accumulator.
-        tags = data.StructLayout({"there": 1, "first": 1, "final": 1, "last": 1})
-        matched = Signal(tags)
-        counted = Signal(tags)
-        masked = Signal()
-        with m.If(step):
-            m.d.sync += [
-                matched.there.eq(taken),
-                matched.first.eq(fold == 0),
-                matched.final.eq(fold == self._folds - 1),
-                matched.last.eq(self.i_activation.payload.last),
-                counted.eq(matched),
-                self.o.valid.eq(counted.there & counted.final),
-                self.o.payload.last.eq(counted.last),
-            ]
-            if self._masked:
-                m.d.sync += masked.eq(self.i_activation.payload.masked)
-        for row in range(self._pe):
-            m.submodules[f"pe{row}"] = element = ProcessingElement(simd=self._simd, bits=self._bits)
-            m.d.comb += [
-                element.step.eq(step),
-                element.activation.eq(self.i_activation.payload.data.as_value()),
-                element.weight.eq(self.i_weight.payload[row]),
-            ]
-            count = element.count
-            if self._masked:
-                count = Mux(masked, self._simd, element.count << 1)
-            partial = Signal(count.shape(), name=f"partial{row}", reset_less=True)
-            total = self.o.payload.data[row]
-            with m.If(step):
-                m.d.sync += partial.eq(count)
-                with m.If(counted.there):
-                    m.d.sync += total.eq(Mux(counted.first, 0, total) + partial)
+            m.d.sync += fold.eq(Mux(final, 0, fold + 1))
+        wiring.connect(m, room.o, wiring.flipped(self.o))
         return m

@@ -74,6 +74,7 @@ def _mvtu(block: MvtuPlan) -> wiring.Component:
         vectors=block.vectors,
         groups=block.groups,
         search=block.search,
+        every=block.every,
     )
 
 

@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from bnnhw.fold.array import behind_clocks, fuses, unit_room
 from bnnhw.fold.memory import BLOCK_FOLDS
 
-from .array import PEArray
+from .core import ArrayCore
+from .feed import Feed
 from .memories import Memories, load_ports
 from .naming import label
-from .replay import ReplayBuffer
+from .room import Room
 from .search import SearchThreshold
 from .streams import port
 from .threshold import OffsetUnit, ThresholdUnit
-from .vectors import check_folding, check_words, lead_in, lead_out
+from .vectors import check_folding, check_words, lead_out
 
 __all__ = ["Mvtu"]
 
@@ -27,9 +29,12 @@ class Mvtu(wiring.Component):
     With SF = ceil(columns / simd) and NF = ceil(rows / pe) a vector takes NF·SF clocks (II = 1)
     without a bubble between vectors, a frame `vectors` times as many. From the first input word
     taken to the first output word there are `latency` clocks if the input never pauses: SF − 1
-    until the vector is in, 2 for the replay buffer where NF > 1, 3 for the array, 1 for thresholds
-    or offsets where there are some, or as many as a code has bits where thresholds are searched.
-    The next vector is taken in while this one is replayed; a stalled output stops the array.
+    until the vector is in, 1 where it is read repeatedly (NF > 1), and those of
+    `bnnhw.fold.array.unit_room`. The next vector is taken in while this one is read again.
+
+    Nothing stops the array. A vector's last group goes only if there is one of `depth` places for
+    its result; so a stalled output stops groups, not registers, and no path leads from `o.ready` to
+    the array, nor combinationally to `i.ready`.
 
     With groups, vector number v of a frame meets the matrix of group v mod `groups`: the words of
     weights and numbers go on from group to group, and nothing else is there once a group. A
@@ -65,6 +70,8 @@ class Mvtu(wiring.Component):
         Matrices that take turns; a divisor of `vectors`.
     search : bool
         Thresholds are searched as in `SearchThreshold`, not compared all at once.
+    every : int
+        Levels of adders between registers, see `bnnhw.fold.pipeline`.
 
     Members
     -------
@@ -100,6 +107,7 @@ class Mvtu(wiring.Component):
         vectors: int = 1,
         groups: int = 1,
         search: bool = False,
+        every: int = 0,
     ) -> None:
         check_folding(
             "MVTU",
@@ -114,6 +122,7 @@ class Mvtu(wiring.Component):
         self._offsets = None if offsets is None else tuple(offsets)
         self._weight_style = weight_style
         self._search = search
+        self._every = every
         self.synapse_folds = -(-columns // simd)
         self.neuron_folds = -(-rows // pe)
         self._check_words()
@@ -121,6 +130,14 @@ class Mvtu(wiring.Component):
             self._bits_out = levels.bit_length()
         else:
             self._bits_out = self.count_bits if bits_out is None else bits_out
+        behind = behind_clocks(
+            thresholds=thresholds is not None,
+            offsets=offsets is not None,
+            levels=levels,
+            search=search,
+            weight_style=weight_style,
+        )
+        self._room = unit_room(folds=self.synapse_folds, simd=simd, every=every, behind=behind)
         members = {"i": In(port(simd, bits, masked=masked)), "o": Out(port(pe, self._bits_out))}
         super().__init__(members | load_ports(weight_style))
 
@@ -153,66 +170,140 @@ class Mvtu(wiring.Component):
         return self.neuron_folds * self.synapse_folds
 
     @property
+    def fused(self) -> bool:
+        """Whether sums start at minus their threshold, so that their sign is the result."""
+        return self._thresholds is not None and fuses(
+            levels=self._levels, search=self._search, weight_style=self._weight_style
+        )
+
+    @property
+    def depth(self) -> int:
+        """Results for which there is room."""
+        return self._room[0]
+
+    @property
     def latency(self) -> int:
         """Clocks from the first word taken to the first word offered."""
-        replay = ReplayBuffer.LATENCY if self.neuron_folds > 1 else 0
-        plain = self._thresholds is None and self._offsets is None
-        after = 0 if plain else ThresholdUnit.LATENCY
-        if self._search:
-            after = self._levels.bit_length()
-        return self.synapse_folds - 1 + replay + PEArray.LATENCY + after
+        return self.synapse_folds - 1 + (self.neuron_folds > 1) + self._room[1]
 
     def elaborate(self, platform: object) -> Module:
-        """Build the array, its weights and, where there are some, thresholds or offsets."""
+        """Build the way in, the core, its memories, what comes behind it, and the room."""
         m = Module()
-        m.submodules.array = array = PEArray(
-            pe=self._pe,
-            simd=self._simd,
-            folds=self.synapse_folds,
-            bits=self._bits,
-            masked=self._masked,
-            count_bits=self.count_bits,
-        )
-        label(array, "array")
-        memories = Memories(m, self, self._weight_style)
-        memories.stream("weights", self._weights, array.i_weight)
-        lead_in(
-            m,
-            self.i,
-            array.i_activation,
+        m.submodules.feed = feed = Feed(
             words=self.synapse_folds,
+            lanes=self._simd,
             repeats=self.neuron_folds,
             bits=self._bits,
             masked=self._masked,
         )
-        result: Any = array
-        if self._thresholds is not None and self._search:
-            m.submodules.threshold = result = SearchThreshold(
-                lanes=self._pe,
-                bits=self.count_bits,
-                threshold_bits=self.threshold_bits,
-                levels=self._levels,
-                thresholds=self._thresholds,
-                style="block" if len(self._thresholds) >= BLOCK_FOLDS else "auto",
-            )
-            label(result, "threshold")
+        label(feed, "feed")
+        wiring.connect(m, wiring.flipped(self.i), feed.i)
+        m.submodules.core = core = ArrayCore(
+            pe=self._pe,
+            simd=self._simd,
+            bits=self._bits,
+            masked=self._masked,
+            total_bits=self.count_bits + self.fused,
+            starts=self.fused,
+            every=self._every,
+        )
+        label(core, "core")
+        memories = Memories(m, self, self._weight_style)
+        weights = stream.Signature(core.weight.shape()).create(path=("weights",))
+        memories.stream("weights", self._weights, weights)
+        m.d.comb += [
+            core.tags.eq(feed.tags),
+            core.activation.eq(feed.data),
+            core.weight.eq(weights.payload),
+            # The word that goes with a group is taken a clock later, together with it: a memory
+            # that offers one goes on doing so.
+            weights.ready.eq(feed.tags.there),
+        ]
+        m.submodules.room = room = Room(shape=self.o.payload.shape(), depth=self.depth)
+        label(room, "room")
+        numbers = self._behind(m, memories, core, room)
+        memories.close()
+        m.d.comb += [
+            feed.go.eq(weights.valid & numbers & (room.free | ~feed.final)),
+            room.take.eq(feed.go & feed.there & feed.final),
+        ]
+        lead_out(m, room.o, self.o, vectors=self._vectors)
+        return m
+
+    def _behind(self, m: Module, memories: Memories, core: ArrayCore, room: Room) -> Value:
+        """Build what comes behind the sums; return whether its numbers are there."""
+        counted = port(self._pe, self.count_bits).create(path=("counted",))
+        m.d.comb += [
+            counted.valid.eq(core.valid),
+            counted.payload.data.eq(core.total),
+            counted.payload.last.eq(core.last),
+        ]
+        result: Any = counted
+        unit: Any
+        numbers: Value = Const(1)
+        if self.fused:
+            starts = stream.Signature(core.start.shape()).create(path=("starts",))
+            memories.stream("starts", self._starts(), starts, small=True)
+            m.d.comb += starts.ready.eq(core.take_start)
+            start = Signal.like(starts.payload, name="start", reset_less=True)
+            m.d.sync += start.eq(starts.payload)
+            m.d.comb += core.start.eq(start)
+            numbers = starts.valid
+        elif self._thresholds is not None and self._search:
+            m.submodules.threshold = unit = self._searching()
+            label(unit, "threshold")
+            result = self._through(m, counted, unit)
         elif self._thresholds is not None:
-            m.submodules.threshold = result = ThresholdUnit(
+            m.submodules.threshold = unit = ThresholdUnit(
                 lanes=self._pe,
                 bits=self.count_bits,
                 threshold_bits=self.threshold_bits,
                 levels=self._levels,
             )
-            label(result, "threshold")
-            memories.stream("levels", self._thresholds, result.i_threshold, small=True)
+            label(unit, "threshold")
+            memories.stream("levels", self._thresholds, unit.i_threshold, small=True)
+            numbers = unit.i_threshold.valid
+            result = self._through(m, counted, unit)
         elif self._offsets is not None:
-            m.submodules.offset = result = OffsetUnit(
+            m.submodules.offset = unit = OffsetUnit(
                 lanes=self._pe, bits=self.count_bits, bits_out=self._bits_out
             )
-            label(result, "offset")
-            memories.stream("constants", self._offsets, result.i_offset, small=True)
-        memories.close()
-        if result is not array:
-            wiring.connect(m, array.o, result.i)
-        lead_out(m, result.o, self.o, vectors=self._vectors)
-        return m
+            label(unit, "offset")
+            memories.stream("constants", self._offsets, unit.i_offset, small=True)
+            numbers = unit.i_offset.valid
+            result = self._through(m, counted, unit)
+        m.d.comb += [room.push.eq(result.valid), room.payload.last.eq(result.payload.last)]
+        for row in range(self._pe):
+            data = ~core.total[row][-1] if self.fused else result.payload.data[row]
+            m.d.comb += room.payload.data[row].eq(data)
+        return numbers
+
+    def _starts(self) -> list[int]:
+        """Give the numbers with which sums start: minus the thresholds, modulo their width."""
+        words = []
+        width, total = self.threshold_bits, self.count_bits + 1
+        for word in self._thresholds or ():
+            levels = [word >> row * width & (1 << width) - 1 for row in range(self._pe)]
+            words.append(sum((-t & (1 << total) - 1) << k * total for k, t in enumerate(levels)))
+        return words
+
+    def _searching(self) -> SearchThreshold:
+        assert self._thresholds is not None
+        return SearchThreshold(
+            lanes=self._pe,
+            bits=self.count_bits,
+            threshold_bits=self.threshold_bits,
+            levels=self._levels,
+            thresholds=self._thresholds,
+            style="block" if len(self._thresholds) >= BLOCK_FOLDS else "auto",
+        )
+
+    @staticmethod
+    def _through(m: Module, counted: Any, unit: Any) -> Any:
+        """Lead sums through a unit that is never stopped, as there is room behind it."""
+        m.d.comb += [
+            unit.i.valid.eq(counted.valid),
+            unit.i.payload.eq(counted.payload),
+            unit.o.ready.eq(1),
+        ]
+        return unit.o

@@ -4,7 +4,9 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .popcount import Popcount, balanced_sum
+from bnnhw.fold.array import count_clocks
+
+from .popcount import MatchCount, Popcount, balanced_sum
 
 __all__ = ["ProcessingElement"]
 
@@ -16,11 +18,13 @@ _ADDERS_FROM = 4
 class ProcessingElement(wiring.Component):
     """XNOR a group of activations with a group of weight bits and count the matches.
 
-    Latency 1: the matches are registered, so that the way out of a memory ends before the count
-    begins; one group a clock while `step`, otherwise everything holds. For K lanes of one bit with
-    P matches the ±1 dot product is 2P − K. An activation of n bits counts as n bits that weigh
-    1, 2, 4, …: a lane adds its code where the weight is +1 and the complement of its code where it
-    is −1. Short codes are added as bit planes with a popcount each, long ones as they are.
+    One group a clock, and nothing stops it. Latency `latency`: one register for the matches, so
+    that the way out of a memory ends before the count begins, then those of the count. Where groups
+    come from registers of their own already, `registered`, the first one is left out. For K lanes
+    of one bit with P matches the ±1 dot product is 2P − K. An activation of n bits counts as n bits
+    that weigh 1, 2, 4, …: a lane adds its code where the weight is +1 and the complement of its
+    code where it is −1. Short codes are added as bit planes with a popcount each, long ones as they
+    are.
 
     Parameters
     ----------
@@ -30,41 +34,47 @@ class ProcessingElement(wiring.Component):
         Width of an activation.
     adders : bool or None
         Whether codes are added as they are; None takes what is smaller.
+    every : int
+        Levels of adders between registers, see `bnnhw.fold.pipeline`.
+    registered : bool
+        Groups come from registers.
 
     Members
     -------
-    step : In(1)
-        Take the group.
     activation : In(simd * bits)
         Codes, lane 0 in the low bits.
     weight : In(simd)
         One bit a lane; 1 is +1, 0 is −1.
     count : Out(bits_for(simd * (2**bits - 1) + 1))
-        Weighted number of bits that agree, of the group that was taken last.
+        Weighted number of bits that agree, of the group that was there `latency` clocks before.
 
     Raises
     ------
     ValueError
-        If a parameter is below 1.
+        If a parameter is below 1, or `every` below 0.
     """
 
-    def __init__(self, *, simd: int, bits: int = 1, adders: bool | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        simd: int,
+        bits: int = 1,
+        adders: bool | None = None,
+        every: int = 0,
+        registered: bool = False,
+    ) -> None:
         if not isinstance(simd, int) or simd < 1:
             raise ValueError(f"SIMD must be a positive integer, not {simd!r}")
         if not isinstance(bits, int) or bits < 1:
             raise ValueError(f"Bits of an activation must be a positive integer, not {bits!r}")
+        self._clocks = count_clocks(simd, every)
         self._simd = simd
         self._bits = bits
         self._adders = bits >= _ADDERS_FROM if adders is None else adders
+        self._every = every
+        self._registered = registered
         width = (simd * ((1 << bits) - 1)).bit_length()
-        super().__init__(
-            {
-                "step": In(1),
-                "activation": In(simd * bits),
-                "weight": In(simd),
-                "count": Out(width),
-            }
-        )
+        super().__init__({"activation": In(simd * bits), "weight": In(simd), "count": Out(width)})
 
     @property
     def simd(self) -> int:
@@ -81,34 +91,71 @@ class ProcessingElement(wiring.Component):
         """Whether codes are added as they are, instead of plane by plane."""
         return self._adders
 
+    @property
+    def every(self) -> int:
+        """Levels of adders between registers."""
+        return self._every
+
+    @property
+    def registered(self) -> bool:
+        """Whether groups come from registers."""
+        return self._registered
+
+    @property
+    def latency(self) -> int:
+        """Clocks from a group to its count."""
+        return self._clocks + (not self._registered)
+
     def elaborate(self, platform: object) -> Module:
         """Build the XNOR and its sum."""
         m = Module()
-        parts = self._codes(m) if self._adders else self._planes(m)
-        m.d.comb += self.count.eq(balanced_sum(parts))
+        parts, clocks = self._codes(m) if self._adders else self._planes(m)
+        total = balanced_sum(parts)
+        for stage in range(clocks, self._clocks):
+            held = Signal(len(self.count), name=f"sum{stage}", reset_less=True)
+            m.d.sync += held.eq(total)
+            total = held
+        m.d.comb += self.count.eq(total)
         return m
 
-    def _planes(self, m: Module) -> list[Value]:
-        """Register the matches of each plane, and count them."""
+    def _planes(self, m: Module) -> tuple[list[Value], int]:
+        """Count the matches of each plane; give the counts, and the clocks that they took."""
         planes: list[Value] = []
+        clocks = 0
         for plane in range(self._bits):
             name = "popcount" if self._bits == 1 else f"popcount{plane}"
-            m.submodules[name] = popcount = Popcount(width=self._simd)
             of_plane = Cat(self.activation[lane * self._bits + plane] for lane in range(self._simd))
-            matches = Signal(self._simd, name=f"matches{plane}", reset_less=True)
-            with m.If(self.step):
+            if self._registered:
+                m.submodules[name] = count = MatchCount(width=self._simd, every=self._every)
+                m.d.comb += [count.i_activation.eq(of_plane), count.i_weight.eq(self.weight)]
+                planes.append(count.o << plane)
+                clocks = count.latency
+            else:
+                matches = Signal(self._simd, name=f"matches{plane}", reset_less=True)
+                m.submodules[name] = popcount = Popcount(width=self._simd, every=self._every)
                 m.d.sync += matches.eq(~(of_plane ^ self.weight))
-            m.d.comb += popcount.i.eq(matches)
-            planes.append(popcount.o << plane)
-        return planes
+                m.d.comb += popcount.i.eq(matches)
+                planes.append(popcount.o << plane)
+                clocks = popcount.latency
+        return planes, clocks
 
-    def _codes(self, m: Module) -> list[Value]:
-        """Register the code of each lane, or its complement."""
+    def _codes(self, m: Module) -> tuple[list[Value], int]:
+        """Add the codes of all lanes, or their complements; give the sum, and its clocks."""
         codes: list[Value] = []
         for lane in range(self._simd):
             code = self.activation.word_select(lane, self._bits)
             matches = Signal(self._bits, name=f"matches{lane}", reset_less=True)
-            with m.If(self.step):
-                m.d.sync += matches.eq(~(code ^ self.weight[lane].replicate(self._bits)))
+            domain = m.d.comb if self._registered else m.d.sync
+            domain += matches.eq(~(code ^ self.weight[lane].replicate(self._bits)))
             codes.append(matches)
-        return codes
+        levels = clocks = 0
+        while len(codes) > 1:
+            pairs = [codes[k : k + 2] for k in range(0, len(codes), 2)]
+            codes = [balanced_sum(pair) for pair in pairs]
+            levels += 1
+            if self._every and levels % self._every == 0 and clocks < self._clocks:
+                clocks += 1
+                held = [Signal.like(code, name=f"part{levels}", reset_less=True) for code in codes]
+                m.d.sync += [kept.eq(code) for kept, code in zip(held, codes, strict=True)]
+                codes = list(held)
+        return codes, clocks

@@ -204,6 +204,8 @@ def _banked(block: UnitPlan, came: _Ints, gone: _Ints) -> _Ints:
     size = block.synapse_folds
     free = np.zeros(len(came), np.int64)
     read = gone[block.neuron_folds - 1 :: block.neuron_folds] - block.latency
+    # A buffer that is read 2 clocks behind its writer is read a clock before the array takes it.
+    read = read + (2 - block.read_again)
     free[2 * size :] = np.repeat(read, size)[: max(0, len(came) - 2 * size)]
     number = np.arange(len(came))
     clocks: _Ints = np.maximum.accumulate(np.maximum(came, free) - number) + number

@@ -245,8 +245,8 @@ def _unit(block: UnitPlan) -> Schedule:
     vector, fold = np.divmod(word, block.synapse_folds)
     needs = vector * (block.neuron_folds * block.synapse_folds) + fold
     gives = np.arange(1, block.words_out + 1) * block.synapse_folds - 1
-    # What is read more than once goes through a replay buffer.
-    before = 2 if block.neuron_folds > 1 else 0
+    # What is read more than once goes through a buffer.
+    before = block.read_again if block.neuron_folds > 1 else 0
     return Schedule(block.cycles, ((needs, word),), before, gives, block.latency, (block.words_in,))
 
 

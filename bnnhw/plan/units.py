@@ -1,8 +1,10 @@
 """The resolved units with weights: convolutions and dense layers as matrices that meet vectors."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..bits import bits_for
+from ..fold.array import behind_clocks, unit_room
 from .blocks import Block, ceil_div
 
 __all__ = ["IntMvtuPlan", "MvtuPlan", "UnitPlan"]
@@ -31,6 +33,9 @@ class UnitPlan(Block):
     weight_style : str
         Where weights lie, as in `bnnhw.fold.LayerFold`.
     """
+
+    read_again: ClassVar[int] = 2
+    """Clocks from a word taken to the array that takes it, where vectors are read repeatedly."""
 
     layer: str
     rows: int
@@ -101,12 +106,17 @@ class MvtuPlan(UnitPlan):
         Thresholds of a row.
     search : bool
         Thresholds are searched, one a clock, instead of compared all at once.
+    every : int
+        Levels of adders between registers of a count, 0 for none.
     """
+
+    read_again: ClassVar[int] = 1
 
     thresholds: tuple[int, ...] | None
     masked: bool = False
     levels: int = 1
     search: bool = False
+    every: int = 0
 
     @property
     def weight_bits(self) -> int:
@@ -116,9 +126,23 @@ class MvtuPlan(UnitPlan):
     @property
     def latency(self) -> int:
         """Clocks from the last word of a vector that the array takes to what leaves."""
-        if self.search:
-            return 3 + self.levels.bit_length()
-        return 3 + (self.thresholds is not None or self.offsets is not None)
+        return self._room[1]
+
+    @property
+    def depth(self) -> int:
+        """Results for which there is room."""
+        return self._room[0]
+
+    @property
+    def _room(self) -> tuple[int, int]:
+        behind = behind_clocks(
+            thresholds=self.thresholds is not None,
+            offsets=self.offsets is not None,
+            levels=self.levels,
+            search=self.search,
+            weight_style=self.weight_style,
+        )
+        return unit_room(folds=self.synapse_folds, simd=self.simd, every=self.every, behind=behind)
 
     @property
     def largest(self) -> int:

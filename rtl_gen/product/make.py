@@ -170,7 +170,7 @@ def _streamed(pe: int, simd: int, folds: int, style: str, target: str) -> ArrayP
         "pe": pe, "simd": simd, "folds": folds, "rows": pe, "columns": simd * folds,
         "weights": "streamed", "thresholds": False, "style": style, "target": target,
     }  # fmt: skip
-    schedule = {"latency": folds - 1 + PEArray.LATENCY, "cycles": folds}
+    schedule = {"latency": folds - 1 + array.latency, "cycles": folds}
     names = {"i_activation": "activation", "i_weight": "weight", "o": "result"}
     return _product(array, names, parameters, streams, schedule, {})
 

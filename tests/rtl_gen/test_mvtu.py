@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator
 
 from bnnhw.fold import LayerFold
 from bnnhw.graph import Dense, Grid, Threshold
@@ -154,7 +155,7 @@ def test_array_with_streamed_weights() -> None:
     expected = {"o": [word for count in counts for word in frame(count.tolist(), pe)]}
     dut = PEArray(pe=pe, simd=simd, folds=folds)
     run = exercise(dut, inputs, expected)
-    assert run.latency == folds - 1 + PEArray.LATENCY
+    assert run.latency == folds - 1 + dut.latency
     for stalls in (50, {"i_weight": 90}, {"i_activation": 90}, {"o": 90}, {"o": "patient"}):
         exercise(PEArray(pe=pe, simd=simd, folds=folds), inputs, expected, stalls=stalls)
 
@@ -337,3 +338,69 @@ def test_array_parameters_wrong(name: str) -> None:
 def test_threshold_parameters_wrong(name: str) -> None:
     with pytest.raises(ValueError, match=rf"^Threshold {name} must be a positive integer, not 0$"):
         ThresholdUnit(**({"lanes": 2, "bits": 2, "threshold_bits": 3} | {name: 0}))
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("rows", "columns", "pe", "simd"), [(3, 9, 3, 9), (4, 16, 2, 8), (3, 7, 1, 7)]
+)
+def test_registers_between_levels(rows: int, columns: int, pe: int, simd: int, every: int) -> None:
+    """More registers are more latency, room for more results, and the same rate."""
+    layer = Layer(rows, columns, every)
+    unit = layer.unit(pe, simd, every=every)
+    run = exercise(unit, *layer.traffic(pe, simd))
+    assert run.latency == unit.latency
+    assert run.period == unit.cycles
+    for stalls in (50, {"o": 95}, {"o": "patient"}, "toggle"):
+        exercise(layer.unit(pe, simd, every=every), *layer.traffic(pe, simd), stalls=stalls)
+
+
+def test_one_group_and_one_fold_leave_every_clock() -> None:
+    """A vector a clock, with as many under way as there is room for."""
+    layer = Layer(2, 8, 1)
+    unit = layer.unit(2, 8, every=1)
+    source, sink = layer.traffic(2, 8)
+    run = exercise(unit, {"i": source["i"] * 10}, {"o": sink["o"] * 10})
+    assert set(np.diff(run.moves["o"])) == {1}
+    # Matches, 3 levels, the sum, the queue of two clocks, and the group in front.
+    assert (unit.latency, unit.depth) == (8, 11)
+
+
+def test_a_place_less_is_a_bubble_and_the_last_place_is_patience(monkeypatch) -> None:
+    """With less room than the closed form says, results under way hold up the next vector."""
+
+    def period(places: int) -> int:
+        unit = Layer(1, 4, 1).unit(1, 4)
+        monkeypatch.setattr(unit, "_room", (places, unit.latency))
+        source, sink = Layer(1, 4, 1).traffic(1, 4)
+        return exercise(unit, {"i": source["i"] * 10}, {"o": sink["o"] * 10}).period
+
+    depth = Layer(1, 4, 1).unit(1, 4).depth
+    assert [period(places) > 1 for places in (depth, depth - 1, depth - 2)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("pe", "simd"), [(2, 2), (4, 3), (4, 6), (1, 6)])
+def test_no_ready_runs_back_through_the_array(pe: int, simd: int) -> None:
+    """Within a clock `i.ready` does not move with `o.ready`, nor `o.valid` with `i.valid`."""
+    unit = Layer(4, 6, 1).unit(pe, simd)
+    seen = set()
+
+    async def bench(ctx) -> None:
+        dice = np.random.default_rng(1)
+        for _ in range(200):
+            ctx.set(unit.i.valid, int(dice.integers(2)))
+            ways = []
+            for ready in (0, 1):
+                ctx.set(unit.o.ready, ready)
+                await ctx.delay(1e-8)
+                ways.append((ctx.get(unit.i.ready), ctx.get(unit.o.valid)))
+            assert ways[0] == ways[1]
+            seen.add(ways[0])
+            ctx.set(unit.o.ready, int(dice.integers(4) == 0))
+            await ctx.tick()
+
+    simulator = Simulator(unit)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert len(seen) >= 3

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Popcount and processing element against exact counts."""
+"""Popcount and the count of lanes that agree, against exact counts."""
 
 import random
 
@@ -7,7 +7,6 @@ import pytest
 from amaranth.hdl import Elaboratable, Fragment, Module
 from amaranth.sim import Simulator
 
-from rtl_gen.pe import ProcessingElement
 from rtl_gen.popcount import MatchCount, Popcount
 
 
@@ -90,59 +89,6 @@ def test_match_count(width: int, every: int) -> None:
     pipelined(dut, drive, lambda word: width - (word ^ weight(word)).bit_count(), words)
 
 
-@pytest.mark.parametrize("simd", [1, 2, 3, 7, 8, 33])
-def test_processing_element(simd: int) -> None:
-    dut = ProcessingElement(simd=simd)
-    dice = random.Random(simd)
-
-    async def bench(ctx) -> None:
-        for word in vectors(simd, simd)[:200]:
-            weight = dice.getrandbits(simd)
-            ctx.set(dut.activation, word)
-            ctx.set(dut.weight, weight)
-            ctx.set(dut.step, 1)
-            await ctx.tick()
-            agree = sum(word >> k & 1 == weight >> k & 1 for k in range(simd))
-            assert ctx.get(dut.count) == agree
-            ctx.set(dut.step, 0)
-            ctx.set(dut.activation, ~word)
-            await ctx.tick()
-            assert ctx.get(dut.count) == agree, "a group was taken without `step`"
-
-    simulate(dut, bench, clocked=True)
-
-
-@pytest.mark.parametrize("adders", [False, True, None])
-@pytest.mark.parametrize("bits", [1, 2, 3, 4, 8])
-@pytest.mark.parametrize("simd", [1, 3, 8])
-def test_processing_element_on_codes(simd: int, bits: int, adders: bool | None) -> None:
-    """Each lane adds its code, or the complement of its code, in either structure."""
-    dut = ProcessingElement(simd=simd, bits=bits, adders=adders)
-    assert dut.adders == (bits >= 4 if adders is None else adders)
-    dice = random.Random(bits)
-    top = (1 << bits) - 1
-
-    async def bench(ctx) -> None:
-        for turn in range(60):
-            codes = [dice.choice([0, top, dice.randrange(1 << bits)]) for _ in range(simd)]
-            weights = [dice.getrandbits(1) for _ in range(simd)]
-            if turn < 2:  # the largest count and the smallest
-                codes, weights = [top] * simd, [1 - turn] * simd
-            ctx.set(dut.activation, sum(code << k * bits for k, code in enumerate(codes)))
-            ctx.set(dut.weight, sum(weight << k for k, weight in enumerate(weights)))
-            ctx.set(dut.step, 1)
-            await ctx.tick()
-            pairs = zip(codes, weights, strict=True)
-            total = sum(c if w else top - c for c, w in pairs)
-            assert ctx.get(dut.count) == total
-            ctx.set(dut.step, 0)
-            ctx.set(dut.activation, dice.getrandbits(simd * bits))
-            await ctx.tick()
-            assert ctx.get(dut.count) == total, "a group was taken without `step`"
-
-    simulate(dut, bench, clocked=True)
-
-
 def test_platform_may_bring_its_own_tree() -> None:
     class Platform:
         def get_popcount(self, popcount: Popcount) -> Elaboratable:
@@ -174,15 +120,3 @@ def test_levels_wrong(kind, every) -> None:
         ValueError, match=rf"^Levels between registers must be 0 or more, not {every!r}$"
     ):
         kind(width=4, every=every)
-
-
-@pytest.mark.parametrize("simd", [0, -3, None])
-def test_processing_element_simd_wrong(simd) -> None:
-    with pytest.raises(ValueError, match=rf"^SIMD must be a positive integer, not {simd!r}$"):
-        ProcessingElement(simd=simd)
-
-
-def test_processing_element_bits_wrong() -> None:
-    message = r"^Bits of an activation must be a positive integer, not 0$"
-    with pytest.raises(ValueError, match=message):
-        ProcessingElement(simd=2, bits=0)

@@ -1,0 +1,106 @@
+"""The closed forms of an array that nothing stops: its clocks, and the room behind it."""
+
+from .folding import WRITABLE
+from .pipeline import adder_levels, count_levels
+
+__all__ = [
+    "behind_clocks",
+    "count_clocks",
+    "fuses",
+    "queue_clocks",
+    "room",
+    "room_and_clocks",
+    "unit_room",
+]
+
+
+def count_clocks(simd: int, every: int) -> int:
+    """Count the registers from a registered group to its registered count.
+
+    A count whose last adder has no register gets one of its own, in front of the accumulator.
+
+    Parameters
+    ----------
+    simd : int
+        Lanes of a group.
+    every : int
+        Levels of adders between registers, see `bnnhw.fold.pipeline`.
+    """
+    levels = adder_levels(simd)
+    ends = every > 0 and levels > 0 and levels % every == 0
+    return count_levels(simd, every) + (0 if ends else 1)
+
+
+def queue_clocks(depth: int) -> int:
+    """Give the latency of a queue: up to two words are registers, more lie in a memory."""
+    return 1 if depth <= 2 else 2
+
+
+def room(folds: int, clocks: int) -> int:
+    """Count the results for which there is room behind an array, so that it never waits.
+
+    The last group of a vector starts only if there is a place for its result; the place is known
+    to be free two clocks after the result has left. Results start `folds` clocks apart, so that
+    ``ceil((clocks + 2) / folds)`` are under way at full rate; one more place lets the word on offer
+    wait for as long as the next one takes.
+
+    Parameters
+    ----------
+    folds : int
+        Groups of a vector.
+    clocks : int
+        From the last group of a vector to its result taken.
+    """
+    return -(-(clocks + 2) // folds) + 1
+
+
+def room_and_clocks(folds: int, clocks: int) -> tuple[int, int]:
+    """Give the room behind an array, and the clocks from a vector's last group to its result taken.
+
+    Parameters
+    ----------
+    folds : int
+        Groups of a vector.
+    clocks : int
+        From the last group of a vector to the clock at which the queue behind takes the result.
+    """
+    depth = room(folds, clocks + 1)
+    if queue_clocks(depth) > 1:
+        depth = room(folds, clocks + 2)
+    return depth, clocks + queue_clocks(depth)
+
+
+def fuses(*, levels: int, search: bool, weight_style: str) -> bool:
+    """Tell whether sums start at minus their one threshold, so that their sign is the result.
+
+    Thresholds that are loaded at run time lie as they are, and are compared behind the array.
+    """
+    return levels == 1 and not search and weight_style not in WRITABLE
+
+
+def behind_clocks(
+    *, thresholds: bool, offsets: bool, levels: int, search: bool, weight_style: str
+) -> int:
+    """Count the clocks that thresholds or offsets take behind an array."""
+    if not thresholds:
+        return int(offsets)
+    if search:
+        return levels.bit_length()
+    return int(not fuses(levels=levels, search=search, weight_style=weight_style))
+
+
+def unit_room(*, folds: int, simd: int, every: int, behind: int) -> tuple[int, int]:
+    """Give the room of a whole unit, and the clocks from a vector's last group to its result taken.
+
+    A group goes; a clock later it and its weights leave their memories, another one later they are
+    registered; then come the registers of the count, the accumulator, what is behind it, and the
+    queue.
+
+    Parameters
+    ----------
+    folds, simd, every : int
+        As above.
+    behind : int
+        See `behind_clocks`.
+    """
+    return room_and_clocks(folds, count_clocks(simd, every) + 3 + behind)

@@ -1,0 +1,140 @@
+"""The free-running heart of an array: elements and accumulators that nothing stops."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from bnnhw.fold.array import count_clocks
+
+from .accumulator import Accumulator
+from .pe import ProcessingElement
+
+__all__ = ["TAGS", "ArrayCore"]
+
+TAGS = data.StructLayout({"there": 1, "first": 1, "final": 1, "last": 1, "masked": 1})
+"""What goes with a group: whether there is one, and if it is a vector's first or final one."""
+
+
+class ArrayCore(wiring.Component):
+    """Count matches of PE weight rows with groups that come when they come.
+
+    No register has an enable that a consumer drives: a group that is there goes through, and the
+    result is there for a clock, `latency` clocks behind a vector's final group. Whoever sends
+    groups must know that there is room for what becomes of them.
+
+    Parameters
+    ----------
+    pe, simd, bits : int
+        As in `PEArray`.
+    masked : bool
+        Groups may be padding; counts are then in half steps.
+    total_bits : int
+        Width of a sum, which is modulo that.
+    starts : bool
+        A vector's sum starts with a number of each row's own.
+    every : int
+        Levels of adders between registers, see `bnnhw.fold.pipeline`.
+    late : str
+        What comes from registers and therefore a clock behind its tags: ``""``, ``"weight"``, or
+        ``"both"`` weight and activation.
+
+    Members
+    -------
+    tags : In(TAGS)
+    activation : In(simd * bits)
+    weight : In(ArrayLayout(unsigned(simd), pe))
+    take_start : Out(1)
+        `start` is that of the next vector from the next clock on, and for one clock.
+    start : In(ArrayLayout(unsigned(total_bits), pe))
+    valid : Out(1)
+    last : Out(1)
+        As the vector's final tags had it.
+    total : Out(ArrayLayout(unsigned(total_bits), pe))
+
+    Platform overrides
+    ------------------
+    Where there are ``block_ram_shapes`` (see `RomStream`), flip-flops cost no lookup tables: words
+    are registered, so that the comparison goes into the count. Elsewhere matches are.
+    """
+
+    def __init__(
+        self,
+        *,
+        pe: int,
+        simd: int,
+        total_bits: int,
+        bits: int = 1,
+        masked: bool = False,
+        starts: bool = False,
+        every: int = 0,
+        late: str = "",
+    ) -> None:
+        self._pe, self._simd, self._bits = pe, simd, bits
+        self._masked, self._starts = masked, starts
+        self._total_bits = total_bits
+        self._every = every
+        self._late = late
+        totals = data.ArrayLayout(unsigned(total_bits), pe)
+        super().__init__(
+            {
+                "tags": In(TAGS),
+                "activation": In(simd * bits),
+                "weight": In(data.ArrayLayout(unsigned(simd), pe)),
+                "take_start": Out(1),
+                "start": In(totals),
+                "valid": Out(1),
+                "last": Out(1),
+                "total": Out(totals),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from a vector's final tags to the clock at which its result is taken."""
+        return count_clocks(self._simd, self._every) + 2
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the elements, one accumulator for each, and the tags beside them."""
+        m = Module()
+        registered = bool(self._late) or hasattr(platform, "block_ram_shapes")
+        activation, weight = self.activation, self.weight.as_value()
+        if registered and self._late != "both":
+            activation = Signal.like(self.activation, name="group", reset_less=True)
+            m.d.sync += activation.eq(self.activation)
+        if registered and not self._late:
+            weight = Signal.like(weight, name="weights", reset_less=True)
+            m.d.sync += weight.eq(self.weight.as_value())
+        counted = self._tags(m)
+        for row in range(self._pe):
+            m.submodules[f"pe{row}"] = element = ProcessingElement(
+                simd=self._simd, bits=self._bits, every=self._every, registered=registered
+            )
+            m.d.comb += [
+                element.activation.eq(activation),
+                element.weight.eq(weight.word_select(row, self._simd)),
+            ]
+            count = element.count
+            if self._masked:
+                count = Mux(counted.masked, self._simd, element.count << 1)
+            m.submodules[f"sum{row}"] = total = Accumulator(
+                bits=len(count), total_bits=self._total_bits, starts=self._starts
+            )
+            m.d.comb += [
+                total.step.eq(counted.there),
+                total.first.eq(counted.first),
+                total.start.eq(self.start[row]),
+                total.count.eq(count),
+                self.total[row].eq(total.total),
+            ]
+        return m
+
+    def _tags(self, m: Module) -> data.View:
+        """Lead the tags along; give those that stand beside the counts."""
+        tags = self.tags
+        for stage in range(self.latency - 1):
+            before = tags
+            tags = Signal(TAGS, name=f"tags{stage}")
+            m.d.sync += tags.eq(before)
+        m.d.comb += self.take_start.eq(before.there & before.first)
+        m.d.sync += [self.valid.eq(tags.there & tags.final), self.last.eq(tags.last)]
+        return tags
