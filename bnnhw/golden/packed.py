@@ -31,7 +31,7 @@ from ..graph import (
 )
 from .packed_joins import add, affine, concat, shuffle, take
 from .packed_kernels import Kernel
-from .packed_sums import add_planes, exact_products, plane, plane_sums, to_codes
+from .packed_sums import add_planes, exact_products, factors, plane, plane_sums, to_codes
 from .packed_windows import conv, max_pool, sum_pool
 
 __all__ = ["evaluate", "word_operations"]
@@ -44,6 +44,8 @@ def evaluate(
 ) -> dict[str, npt.NDArray[np.int64]]:
     """Give the values of the edges `kept` for a batch of pixels, or codes without a table."""
     codes: dict[str, _Codes] = {}
+    # What nobody reads any more is given back, and its memory used again while it is in the cache.
+    last = {name: node.name for node in graph.nodes for name in node.inputs if name not in kept}
     for node in graph.nodes:
         sources = [codes[name] for name in node.inputs]
         edges = [graph.edges[name] for name in node.inputs]
@@ -51,6 +53,10 @@ def evaluate(
         codes[node.name] = _TABLE[type(node)](
             node, graph.edges[node.name], edges, sources or [pixels], *extra
         )
+        del sources
+        for name in set(node.inputs):
+            if last.get(name) == node.name:
+                del codes[name]
     return {name: graph.edges[name].grid.values(codes[name]) for name in kept}
 
 
@@ -90,11 +96,8 @@ def _dense(
             matches if edge.grid == BIPOLAR
             else to_codes(plane_sums(matches, node.weight, edge), out.grid)
         ).T  # fmt: skip
-    weight = node.weight.astype(np.int64)
-    if isinstance(node, Dense):
-        weight = 2 * weight - 1
     largest = max(abs(edge.grid.low), abs(edge.grid.high))
-    return to_codes(exact_products(edge.grid.values(x), weight, largest), out.grid)
+    return to_codes(exact_products(edge.grid.values(x).T, factors(node), largest), out.grid).T
 
 
 def _threshold(

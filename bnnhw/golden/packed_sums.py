@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Edge, Grid
+from ..graph import Conv, Dense, Edge, Grid, IntConv, IntDense
 
-__all__ = ["add_planes", "exact_products", "plane", "plane_sums", "to_codes"]
+__all__ = ["add_planes", "exact_products", "factors", "plane", "plane_sums", "to_codes"]
 
 # Every partial sum below these is a whole number that a float of 32 or 64 bits holds exactly, and
 # BLAS is many times faster than integers.
@@ -20,6 +20,12 @@ def plane(codes: npt.NDArray[Any], bit: int, bits: int) -> npt.NDArray[np.uint8]
     if bits > 1:
         codes = codes >> bit & 1
     return codes.astype(np.uint8, copy=False)
+
+
+def factors(node: Dense | Conv | IntDense | IntConv) -> npt.NDArray[np.int64]:
+    """Give a layer's weights as numbers, one row each."""
+    weight = node.weight.reshape(len(node.weight), -1).astype(np.int64)
+    return 2 * weight - 1 if isinstance(node, Dense | Conv) else weight
 
 
 def add_planes(matches: Iterable[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
@@ -57,33 +63,34 @@ def plane_sums(
     return sums
 
 
-def to_codes(values: npt.NDArray[np.int64], grid: Grid) -> npt.NDArray[np.int64]:
-    """Turn values of a grid into codes, without a look at whether they are on it."""
-    offset = values - grid.low
-    shift = grid.step.bit_length() - 1
-    # Dividing takes ten times as long as shifting.
-    return offset >> shift if grid.step == 1 << shift else offset // grid.step
-
-
-def exact_products(
-    x: npt.NDArray[np.int64], weight: npt.NDArray[np.int64], largest: int
-) -> npt.NDArray[np.int64]:
-    """Multiply vectors with rows of weights, in floats where these are exact.
+def exact_products(x: npt.NDArray[Any], weight: npt.NDArray[Any], largest: int) -> npt.NDArray[Any]:
+    """Multiply rows of weights with vectors, in floats where these are exact.
 
     Parameters
     ----------
-    x : array of int64, shape (vectors, columns)
-    weight : array of int64, shape (rows, columns)
+    x : array of ints, shape (…, columns, vectors)
+    weight : array of ints, shape (rows, columns)
     largest : int
         No element of `x` is larger in size.
 
     Returns
     -------
-    array of int64, shape (vectors, rows)
+    array of whole numbers, shape (…, rows, vectors)
+        Floats of a kind that also holds the double of each exactly, or int64.
     """
-    reach = largest * int(np.abs(weight).sum(axis=1).max())
-    for limit, kind in _EXACT_FLOATS:
-        if reach < limit:
-            exact: npt.NDArray[np.int64] = (x.astype(kind) @ weight.T.astype(kind)).astype(np.int64)
-            return exact
-    return x @ weight.T
+    reach = 2 * largest * int(np.abs(weight).sum(axis=1, dtype=np.int64).max())
+    kind: Any = next((kind for limit, kind in _EXACT_FLOATS if reach < limit), np.int64)
+    products: npt.NDArray[Any] = np.matmul(weight.astype(kind), x.astype(kind, copy=False))
+    return products
+
+
+def to_codes(values: npt.NDArray[Any], grid: Grid) -> npt.NDArray[Any]:
+    """Turn values of a grid, int64 or exact floats, into codes; what is not on it is not seen."""
+    offset: npt.NDArray[Any] = values - values.dtype.type(grid.low)
+    if values.dtype != np.int64:
+        # Exact: the codes are whole numbers. Those of the 24 bits of small floats fit 32.
+        offset /= offset.dtype.type(grid.step)
+        return offset.astype(np.int32 if values.dtype == np.float32 else np.int64)
+    shift = grid.step.bit_length() - 1
+    # Dividing takes ten times as long as shifting.
+    return offset >> shift if grid.step == 1 << shift else offset // grid.step

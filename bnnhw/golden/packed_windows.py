@@ -9,13 +9,14 @@ import numpy.typing as npt
 from ..bits import pack_rows
 from ..graph import BIPOLAR, Conv, Edge, IntConv, MaxPool, SumPool, Window
 from .packed_kernels import Kernel
-from .packed_sums import add_planes, exact_products, plane, plane_sums, to_codes
+from .packed_sums import add_planes, exact_products, factors, plane, plane_sums, to_codes
 
 __all__ = ["conv", "max_pool", "sum_pool"]
 
 _Codes = npt.NDArray[Any]
-# Windows laid out side by side take so much memory at once.
-_COLUMNS_BYTES = 16 << 20
+# Windows laid out side by side take so much memory at once, and their sums about as much: more
+# would not stay in the second-level cache of a common core.
+_COLUMNS_BYTES = 1 << 19
 
 
 def _taps(
@@ -52,17 +53,8 @@ def conv(
     (edge,), (image,) = edges, codes
     if isinstance(node, Conv) and edge.grid.bits <= kernel.planes:
         return _conv_words(node, out, edge, image, kernel)
-    image = edge.grid.values(np.moveaxis(image, 1, -1))
-    channels, rows = node.weight.shape[1], node.rows // node.groups
-    result = np.empty((len(image), node.rows, *out.shape[1:]), np.int64)
-    # The taps of one row, channel fastest, are neighbours in memory.
-    weight = np.moveaxis(node.weight, 1, -1)
-    for group in range(node.groups):
-        part = image[..., group * channels : (group + 1) * channels]
-        own = slice(group * rows, (group + 1) * rows)
-        for batch in _batches(len(image), node, out, channels):
-            result[batch, own] = _sums(node, edge, out, part[batch], weight[own])
-    return result
+    batches = _batches(len(image), node, out, edge.shape[0])
+    return _joined([_products(node, out, edge, image[batch]) for batch in batches], 0)
 
 
 def _batches(count: int, node: Conv | IntConv, out: Edge, words: int) -> Iterator[slice]:
@@ -75,23 +67,46 @@ def _batches(count: int, node: Conv | IntConv, out: Edge, words: int) -> Iterato
 
 def _conv_words(node: Conv, out: Edge, edge: Edge, codes: _Codes, kernel: Kernel) -> _Codes:
     channels, rows = node.weight.shape[1], node.rows // node.groups
-    words, bits = -(-channels // 64), edge.grid.bits
-    exact = edge.grid == BIPOLAR and not (node.window.padded and node.pad_value == 0)
-    result = np.empty((len(codes), node.rows, *out.shape[1:]), np.int32 if exact else np.int64)
-    for group in range(node.groups):
-        part = codes[:, group * channels : (group + 1) * channels]
-        own = slice(group * rows, (group + 1) * rows)
-        weight = np.moveaxis(node.weight[own], 1, -1)
-        packed = pack_rows(weight).reshape(rows, -1)
-        for batch in _batches(len(codes), node, out, words):
-            ones = (plane(part[batch], bit, bits) for bit in range(bits))
-            vectors = (_vectors(node, out, edge, one, bit, kernel) for bit, one in enumerate(ones))
-            matches = add_planes(kernel.count_matches(x, packed, node.columns) for x in vectors)
-            matches = matches.reshape(rows, -1, *out.shape[1:])
-            if not exact:
-                matches = _to_codes(matches, node, out, edge, weight, codes.shape[2:])
-            result[batch, own] = np.moveaxis(matches, 0, 1)
-    return result
+    words = -(-channels // 64)
+    packed = _packed_rows(node, kernel)
+    parts = []
+    for batch in _batches(len(codes), node, out, words):
+        groups = []
+        for group in range(node.groups):
+            own = slice(group * rows, (group + 1) * rows)
+            part = codes[batch, group * channels : (group + 1) * channels]
+            matches = _matches(node, out, edge, part, packed[own], kernel)
+            groups.append(_to_codes(matches, node, out, edge, node.weight[own], codes.shape[2:]))
+        parts.append(np.moveaxis(_joined(groups, 0), 0, 1))
+    return _joined(parts, 0)
+
+
+def _joined(parts: list[_Codes], axis: int) -> _Codes:
+    """Put arrays one after the other, without a copy where there is but one."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
+
+
+def _packed_rows(node: Conv, kernel: Kernel) -> npt.NDArray[np.uint64]:
+    """Pack weights tap by tap, the channels of one in words of their own."""
+    rows, channels = node.weight.shape[:2]
+    words = kernel.pack_channels(node.weight.reshape(rows, channels, -1))
+    return np.ascontiguousarray(words.transpose(1, 2, 0)).reshape(rows, -1)
+
+
+def _matches(
+    node: Conv,
+    out: Edge,
+    edge: Edge,
+    codes: _Codes,
+    packed: npt.NDArray[np.uint64],
+    kernel: Kernel,
+) -> npt.NDArray[np.int32]:
+    """Give matches of one group, (rows, images, down, across)."""
+    bits = edge.grid.bits
+    ones = (plane(codes, bit, bits) for bit in range(bits))
+    vectors = (_vectors(node, out, edge, one, bit, kernel) for bit, one in enumerate(ones))
+    matches = add_planes(kernel.count_matches(x, packed, node.columns) for x in vectors)
+    return matches.reshape(len(packed), len(codes), *out.shape[1:])
 
 
 def _vectors(
@@ -136,33 +151,37 @@ def _to_codes(
     size: Sequence[int],
 ) -> npt.NDArray[Any]:
     """Turn matches of all planes into codes of the sum, padding that has no code included."""
-    (rows, *_, channels), window = weight.shape, node.window
+    (rows, channels, *_), window = weight.shape, node.window
+    without_code = window.padded and _pad_code(node, edge) < 0
+    if edge.grid == BIPOLAR and not without_code:
+        return matches
     sums = plane_sums(matches, weight.reshape(rows, -1), edge)
-    if window.padded and _pad_code(node, edge) < 0:
+    if without_code:
         # Taps outside read code 0.
         outside = _padded(np.zeros((1, *size), np.int64), window, 1)
         masked = np.stack([tap[0] for tap in _taps(outside, window, out.shape[1:])])
-        ones = 2 * weight.reshape(rows, -1, channels).sum(axis=-1, dtype=np.int64) - channels
+        ones = 2 * weight.reshape(rows, channels, -1).sum(axis=1, dtype=np.int64) - channels
         missing = (ones @ masked.reshape(window.taps, -1)).reshape(rows, 1, *out.shape[1:])
         sums += (node.pad_value - edge.grid.low) * missing
     return to_codes(sums, out.grid)
 
 
-def _sums(
-    node: Conv | IntConv,
-    edge: Edge,
-    out: Edge,
-    image: npt.NDArray[np.int64],
-    weight: npt.NDArray[Any],
-) -> npt.NDArray[np.int64]:
-    numbers = weight.reshape(len(weight), -1).astype(np.int64)
-    if isinstance(node, Conv):
-        numbers = 2 * numbers - 1
-    padded = _padded(image, node.window, node.pad_value)
-    cells = np.concatenate(list(_taps(padded, node.window, out.shape[1:])), axis=-1)
+def _products(node: Conv | IntConv, out: Edge, edge: Edge, codes: _Codes) -> _Codes:
+    """Multiply and add values, group by group."""
+    images, channels, high, wide = codes.shape
+    values = edge.grid.values(codes.reshape(-1, high, wide))
     largest = max(abs(edge.grid.low), abs(edge.grid.high), abs(node.pad_value))
-    sums = exact_products(cells.reshape(-1, node.columns), numbers, largest)
-    return np.moveaxis(to_codes(sums, out.grid).reshape(len(image), *out.shape[1:], -1), -1, 1)
+    # Whatever the products are computed in, small values come there as floats in fewer bytes.
+    kind: Any = np.float32 if largest < 1 << 24 else np.int64
+    padded = _padded(values.astype(kind), node.window, node.pad_value)
+    taps = list(_taps(padded, node.window, out.shape[1:]))
+    cells = np.empty((images, channels, len(taps), *out.shape[1:]), kind)
+    for number, tap in enumerate(taps):
+        cells[:, :, number] = tap.reshape(images, channels, *out.shape[1:])
+    cells = cells.reshape(images, node.groups, node.columns, -1)
+    weight = factors(node).reshape(node.groups, -1, node.columns)
+    sums = [exact_products(cells[:, group], weight[group], largest) for group in range(node.groups)]
+    return to_codes(np.concatenate(sums, axis=1), out.grid).reshape(images, -1, *out.shape[1:])
 
 
 def max_pool(node: MaxPool, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes]) -> _Codes:

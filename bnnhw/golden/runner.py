@@ -17,7 +17,7 @@ from .packed_kernels import choose_kernel
 __all__ = ["Result", "run"]
 
 _PATHS = ("packed", "plain")
-_BATCH_BYTES = 64 << 20
+_BATCH_BYTES = 24 << 20
 
 
 @dataclass(frozen=True, eq=False)

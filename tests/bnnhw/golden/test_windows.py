@@ -218,7 +218,7 @@ def test_blocks_change_nothing(
 def test_floats_are_used_only_where_they_are_exact(limit: int) -> None:
     x = np.array([[limit // 2 - 1, limit // 2, 3]])
     weight = np.array([[1, 1, 1]])
-    assert packed_sums.exact_products(x, weight, limit // 2).tolist() == [[limit + 2]]
+    assert packed_sums.exact_products(x.T, weight, limit // 2).tolist() == [[limit + 2]]
 
 
 @PATHS
