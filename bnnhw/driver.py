@@ -29,14 +29,17 @@ class Answers:
 
     Parameters
     ----------
-    logits : array of int64, shape (images, classes)
-        Values, not codes.
+    logits : array of int64, shape (images, classes), or (images, k)
+        Values, not codes; of a design that sends k classes, those of the classes in `top`.
     classes : array of int64, shape (images,)
         Index of the class that won.
+    top : array of int64, shape (images, k), or None
+        The k best classes, best first, of a design that sends k classes.
     """
 
     logits: npt.NDArray[np.int64]
     classes: npt.NDArray[np.int64]
+    top: npt.NDArray[np.int64] | None = None
 
 
 def open(url: str, *, manifest: Mapping[str, Any] | None = None, timeout: float = 2.0) -> "Device":
@@ -163,7 +166,9 @@ class Device:
         self._check_weights()
         replies = self._exchange(payloads)
         logits, classes = self._packing.unpack(replies)
-        return Answers(logits, classes)
+        if self._packing.top is None:
+            return Answers(logits, classes)
+        return Answers(logits, classes[:, 0], classes)
 
     def load_weights(self, model: Graph | Path | str) -> int:
         """Give the board other weights, in the memories that the design has for them.

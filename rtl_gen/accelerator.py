@@ -48,7 +48,8 @@ class Accelerator(wiring.Component):
         An image, element 0 first, ``plan.blocks[0].lanes_in`` elements a word; `last` ends it.
     o : stream of result(bits, index_bits), out
         One word a class: the code of its logit and the best class so far; with `last` that is the
-        answer.
+        answer. Of a network that a `TopK` ends: a word for each of the k best classes, best first,
+        the code of its logit and the class.
     i_load : stream of word(1, 16), in
         Where weights are loaded at run time: the chunks of all stores in the order of
         `bnnhw.plan.writable.stores`, as in `WritableStream`; `last` ends an upload. Load only while

@@ -58,23 +58,24 @@ class Argmax(wiring.Component):
         multipliers: Sequence[int] | None = None,
         shift: int = 0,
     ) -> None:
+        kind = type(self).__name__
         for name, value in (("classes", classes), ("bits", bits)):
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f"Argmax {name} must be a positive integer, not {value!r}")
+                raise ValueError(f"{kind} {name} must be a positive integer, not {value!r}")
         multipliers = (1,) * classes if multipliers is None else multipliers
         for name, row in (("offsets", offsets), ("multipliers", multipliers)):
             if len(row) != classes or not all(isinstance(number, int) for number in row):
-                raise ValueError(f"Argmax {name} must be {classes} integers, not {row!r}")
+                raise ValueError(f"{kind} {name} must be {classes} integers, not {row!r}")
         if not isinstance(shift, int) or shift < 0:
-            raise ValueError(f"Argmax shift must be an integer of at least 0, not {shift!r}")
+            raise ValueError(f"{kind} shift must be an integer of at least 0, not {shift!r}")
         self._classes = classes
         self._bits = bits
         self._offsets = tuple(offsets)
         self._shift = shift
         self._alike = not shift and min(multipliers) > 0 and len(set(multipliers)) == 1
         # Without offsets a common factor changes no order.
-        plain = self._alike and len(set(offsets)) == 1
-        self._multipliers = (1,) * classes if plain else tuple(multipliers)
+        self._plain = self._alike and len(set(offsets)) == 1
+        self._multipliers = (1,) * classes if self._plain else tuple(multipliers)
         answer = stream.Signature(result(bits, self.index_bits))
         super().__init__({"i": In(port(1, bits)), "o": Out(answer)})
 
@@ -116,21 +117,9 @@ class Argmax(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the class counter, the score and the comparison with the best so far."""
         m = Module()
-        count = Signal(range(self._classes))
         step = Signal()
-        m.d.comb += [step.eq(~self.o.valid | self.o.ready), self.i.ready.eq(step)]
-        with m.If(self.i.valid & step):
-            m.d.sync += count.eq(count + 1)
-            with m.If(count == self._classes - 1):
-                m.d.sync += count.eq(0)
-        tag = data.StructLayout({"there": 1, "index": self.index_bits, "code": self._bits})
-        taken = Signal(tag)
-        m.d.comb += [
-            taken.there.eq(self.i.valid),
-            taken.index.eq(count),
-            taken.code.eq(self.i.payload.data[0]),
-        ]
-        scored, score = self._score(m, taken, step)
+        m.d.comb += step.eq(~self.o.valid | self.o.ready)
+        scored, score = self._score(m, self._counted(m, step), step)
         best = Signal(unsigned(self._score_bits()), reset_less=True)
         with m.If(step):
             m.d.sync += self.o.valid.eq(scored.there)
@@ -142,6 +131,23 @@ class Argmax(wiring.Component):
                 with m.If((scored.index == 0) | (score > best)):
                     m.d.sync += [best.eq(score), self.o.payload.index.eq(scored.index)]
         return m
+
+    def _counted(self, m: Module, step: Value) -> Any:
+        """Take a word with each `step`; give its class and its code."""
+        m.d.comb += self.i.ready.eq(step)
+        count = Signal(range(self._classes))
+        with m.If(self.i.valid & step):
+            m.d.sync += count.eq(count + 1)
+            with m.If(count == self._classes - 1):
+                m.d.sync += count.eq(0)
+        tag = data.StructLayout({"there": 1, "index": self.index_bits, "code": self._bits})
+        taken = Signal(tag)
+        m.d.comb += [
+            taken.there.eq(self.i.valid),
+            taken.index.eq(count),
+            taken.code.eq(self.i.payload.data[0]),
+        ]
+        return taken
 
     def _score(self, m: Module, taken: Any, step: Value) -> tuple[Any, Value]:
         """Give the score of a code, and what goes with it: at once, or after two registers."""

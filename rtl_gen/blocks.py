@@ -22,6 +22,7 @@ from bnnhw.plan import (
     QueuePlan,
     SlicePlan,
     ThresholdPlan,
+    TopKPlan,
     WindowPlan,
 )
 
@@ -37,6 +38,7 @@ from .mvtu import Mvtu
 from .pool import MaxPool, SumPool
 from .queue import Queue
 from .streams import word
+from .topk import TopK
 from .width import WidthConverter
 from .window import SlidingWindow
 from .window_parallel import ParallelWindow
@@ -217,6 +219,17 @@ def _argmax(block: ArgmaxPlan) -> wiring.Component:
     )
 
 
+def _top_k(block: TopKPlan) -> wiring.Component:
+    return TopK(
+        classes=block.elements_in,
+        bits=block.bits_in,
+        k=block.elements_out,
+        offsets=block.offsets,
+        multipliers=block.multipliers,
+        shift=block.shift,
+    )
+
+
 _COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
     GuardPlan: _guard,
     ConverterPlan: _converter,
@@ -234,6 +247,7 @@ _COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
     SlicePlan: _slice,
     PermutePlan: _permute,
     ArgmaxPlan: _argmax,
+    TopKPlan: _top_k,
 }
 
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from bnnhw.bits import frame_bytes
 from bnnhw.errors import UsageError
-from bnnhw.plan import Plan
+from bnnhw.plan import Plan, TopKPlan
 from bnnhw.plan.writable import describe
 
 from .accelerator import Accelerator
@@ -73,8 +73,10 @@ class LinkedAccelerator(wiring.Component):
         self._link = HostLink(
             divisor=divisor_for(clock_hz, baud),
             frame_bytes=frame_bytes(first.elements_in, first.bits_in),
-            answer_bytes=answer.elements_out * code + index,
-            classes=answer.elements_out,
+            answer_bytes=answer.elements_out * (code + index)
+            if isinstance(answer, TopKPlan)
+            else answer.elements_out * code + index,
+            classes=answer.elements_in,
             identity=bytes.fromhex(plan.identity),
             clock_hz=clock_hz,
             weight_blocks=weights["blocks"],
@@ -98,7 +100,7 @@ class LinkedAccelerator(wiring.Component):
             lanes_out=first.lanes_in,
         )  # fmt: skip
         m.submodules.bytes = octets = ResultBytes(
-            bits=answer.bits_out, index_bits=answer.index_bits
+            bits=answer.bits_out, index_bits=answer.index_bits, ranked=isinstance(answer, TopKPlan)
         )
         label(link, "link")
         label(core, "accelerator")

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bnnhw.errors import UsageError
-from bnnhw.graph import Affine, Argmax, Conv, Dense, Flatten, Graph, Input
-from bnnhw.plan import ArgmaxPlan, Block, Plan, UnitPlan
+from bnnhw.graph import Affine, Argmax, Conv, Dense, Flatten, Graph, Input, TopK
+from bnnhw.plan import ArgmaxPlan, Block, Plan, TopKPlan, UnitPlan
 
 from .compiled import Recording, word_bits
 
@@ -109,7 +109,7 @@ def decode(
     -------
     codes : array of int, shape (frames, elements)
     index : array of int, shape (frames, elements), or None
-        The running class, where the block is an argmax.
+        The running class, where the block is an argmax; the classes of a top-k.
     """
     count = block.words_out
     if len(words) != frames * count:
@@ -171,6 +171,10 @@ def compare(
         sums = isinstance(origin, UnitPlan) and getattr(origin, "thresholds", None) is None
         words = recording.words[block.name]
         codes, index = decode(block, words, frames, tally, counts=sums)
+        if isinstance(block, TopKPlan) and index is not None:
+            values[block.edge], classes = index, index[:, 0]
+            _check_best(plan, block, codes, index, edges, tally)
+            continue
         grid = plan.graph.edges[block.edge].grid
         if not plan.carries_edge(block):
             continue  # No edge of the graph: what it sends shows in the layer behind it.
@@ -185,6 +189,21 @@ def compare(
             tally.check(f"{block.name}.index", _running_class(scores), index)
             classes = index[:, -1]
     return values, classes
+
+
+def _check_best(
+    plan: Plan,
+    block: TopKPlan,
+    codes: _Ints,
+    index: _Ints,
+    edges: Mapping[str, npt.NDArray[Any]],
+    tally: Tally,
+) -> None:
+    """Hold the classes of a top-k, and the logits that came with them, against the golden trace."""
+    best = np.asarray(edges[block.edge])
+    logits = np.take_along_axis(np.asarray(edges[plan.graph.logits]), best, axis=1)
+    tally.check(f"{block.name}.index", best, index)
+    tally.check(block.name, logits, plan.logits_grid.values(codes))
 
 
 def _taps(graph: Graph) -> dict[str, str]:
@@ -209,8 +228,9 @@ def check_reference(graph: Graph, reference: Mapping[str, npt.NDArray[Any]], fra
     ----------
     graph : Graph
     reference : mapping of str to array
-        ``logits`` (n, classes), ``pred`` (n,) and, for the first images, ``tapNN_acc`` and
-        ``tapNN_act`` in the order of the layers; other arrays are not looked at.
+        ``logits`` (n, classes), ``pred`` (n,), ``top`` (n, k) where a `TopK` decides and, for the
+        first images, ``tapNN_acc`` and ``tapNN_act`` in the order of the layers; other arrays are
+        not looked at.
     frames : int
 
     Raises
@@ -223,9 +243,11 @@ def check_reference(graph: Graph, reference: Mapping[str, npt.NDArray[Any]], fra
             "The reference has neither 'logits' nor 'pred'.",
             "Give an .npz with the arrays 'logits' (n, classes), 'pred' (n), or both.",
         )
-    taps = _taps(graph)
+    taps, node = _taps(graph), graph.argmax
     for name, array in reference.items():
-        if name in ("logits", "pred"):
+        if name == "top" and isinstance(node, TopK):
+            size = node.k
+        elif name in ("logits", "pred"):
             size = graph.edges[graph.logits].size if name == "logits" else 1
         elif re.fullmatch(r"tap[0-9]+_(acc|act)", name):
             if name not in taps:
@@ -274,6 +296,9 @@ def compare_reference(
     """
     frames = len(classes)
     found = {"logits": values[graph.logits], "pred": classes}
+    decided = graph.argmax
+    if isinstance(decided, TopK):
+        found["top"] = values[decided.name]
     for name, node in _taps(graph).items():
         found[name] = values[node] if node in values else golden[node]
     for name, array in found.items():

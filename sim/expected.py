@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from bnnhw.golden import run
-from bnnhw.plan import ArgmaxPlan, Plan
+from bnnhw.plan import ArgmaxPlan, Plan, TopKPlan
 
 from .streams import frame
 
@@ -29,8 +29,11 @@ def input_codes(plan: Plan, images: Any) -> np.ndarray:
 
 
 def answers(block: ArgmaxPlan, codes: np.ndarray) -> list[dict[str, int]]:
-    """Words of one frame's answer: each logit's code with the best class so far."""
+    """Words of one frame's answer: each logit's code with the best class so far, or the k best."""
     score = (codes * np.array(block.multipliers) + np.array(block.offsets)) >> block.shift
+    if isinstance(block, TopKPlan):
+        best = sorted(range(len(score)), key=lambda k: (-score[k], k))[: block.elements_out]
+        return [{"data": int(codes[k]), "index": k, "last": int(k == best[-1])} for k in best]
     return [
         {
             "data": int(code),
@@ -57,7 +60,8 @@ def edge_words(plan: Plan, images: Any, *, path: str = "plain") -> dict[str, lis
     for block in plan.recorded:
         rows = codes[block.edge]
         if isinstance(block, ArgmaxPlan):
-            words[block.name] = [word for row in rows for word in answers(block, row)]
+            logits = codes[plan.graph.logits]
+            words[block.name] = [word for row in logits for word in answers(block, row)]
         else:
             words[block.name] = [w for row in rows for w in frame(row.tolist(), block.lanes_out)]
     return words

@@ -28,6 +28,7 @@ from bnnhw.graph import (
     Slice,
     SumPool,
     Threshold,
+    TopK,
 )
 
 __all__ = ["GRIDS", "Pick", "random_folding", "random_graph"]
@@ -214,7 +215,11 @@ class _Network:
             integers = self.dice.integers(-128, 128, (classes, size)).astype(np.int8)
             self.add(IntDense(self.name("fc"), (self.at,), integers))
         logits = self.at
-        self.add(Argmax("top", (logits,), self.dice.integers(-3, 4, classes)))
+        offset = self.dice.integers(-3, 4, classes)
+        if self.pick(4):
+            self.add(Argmax("top", (logits,), offset))
+        else:
+            self.add(TopK("top", (logits,), offset, k=1 + self.pick(classes)))
         return Graph("net", tuple(self.nodes), (logits, "top"))
 
 

@@ -28,6 +28,7 @@ from ..graph import (
     Slice,
     SumPool,
     Threshold,
+    TopK,
 )
 from .packed_joins import add, affine, concat, shuffle, take
 from .packed_kernels import Kernel
@@ -122,6 +123,13 @@ def _argmax(node: Argmax, out: Edge, edges: Sequence[Edge], codes: Sequence[_Cod
     return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
 
 
+def _top_k(node: TopK, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes]) -> _Codes:
+    scores = node.scale * edges[0].grid.values(codes[0]) + node.offset
+    # A stable sort keeps equal scores in the order of their classes.
+    best: _Codes = np.argsort(-scores, axis=1, kind="stable")[:, : node.k]
+    return best
+
+
 # These take a kernel too.
 _COUNTING = (Dense, IntDense, Conv, IntConv)
 
@@ -141,4 +149,5 @@ _TABLE: dict[type[Node], Callable[..., _Codes]] = {
     Slice: take,
     Shuffle: shuffle,
     Argmax: _argmax,
+    TopK: _top_k,
 }

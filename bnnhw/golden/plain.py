@@ -24,6 +24,7 @@ from ..graph import (
     Slice,
     SumPool,
     Threshold,
+    TopK,
 )
 from .plain_windows import conv, max_pool, sum_pool
 
@@ -70,6 +71,13 @@ def _argmax(node: Argmax, x: _Values) -> _Values:
     return np.asarray(np.argmax(node.scale * x + node.offset, axis=1), dtype=np.int64)
 
 
+def _top_k(node: TopK, x: _Values) -> _Values:
+    scores = node.scale * x + node.offset
+    # By score, largest first, and where scores are equal by class.
+    classes = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    return np.lexsort((classes, -scores), axis=1)[:, : node.k]
+
+
 def _affine(node: Affine, x: _Values) -> _Values:
     value: _Values = np.moveaxis(x, 1, -1) * node.multiplier + node.offset
     # Shifting a negative number to the right rounds down as well: floor.
@@ -114,4 +122,5 @@ _TABLE: dict[type[Node], Callable[..., _Values]] = {
     Slice: _slice,
     Shuffle: _shuffle,
     Argmax: _argmax,
+    TopK: _top_k,
 }

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from ..graph import Graph
+from ..graph import Graph, TopK
 from ..images import checked_images
 from . import packed, plain
 from .packed_kernels import choose_kernel
@@ -29,14 +29,17 @@ class Result:
     logits : array of int64, shape (n, classes)
         Values, not codes, of the first output.
     classes : array of int64, shape (n,), or None
-        What the `Argmax` decides; None where the graph has none.
+        What the `Argmax` decides, or the best class of a `TopK`; None where the graph has neither.
     edges : dict of str to array of int64, shape (n, *edge shape)
         Values of every edge, by the name of the node that drives it; empty without a trace.
+    top : array of int64, shape (n, k), or None
+        The classes that a `TopK` sends, best first; None where the graph has none.
     """
 
     logits: npt.NDArray[np.int64]
     classes: npt.NDArray[np.int64] | None
     edges: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    top: npt.NDArray[np.int64] | None = None
 
 
 def run(
@@ -89,10 +92,13 @@ def run(
         for name, values in evaluate(graph, batch, frozenset(kept)).items():
             parts[name].append(values)
     edges = {name: np.concatenate(values) for name, values in parts.items()}
+    classes = None if decided is None else edges[decided.name]
+    top = classes if isinstance(decided, TopK) else None
     return Result(
         edges[graph.logits].reshape(len(pixels), -1),
-        None if decided is None else edges[decided.name],
+        classes if top is None else top[:, 0],
         edges if trace else {},
+        top,
     )
 
 

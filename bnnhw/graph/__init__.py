@@ -4,7 +4,7 @@ from .arith import Affine, IntDense
 from .graph import Graph, Readout
 from .grid import BIPOLAR, Edge, Grid
 from .joins import Add, Concat, Shuffle, Slice
-from .nodes import Argmax, Dense, Flatten, Input, Node, Threshold
+from .nodes import Argmax, Dense, Flatten, Input, Node, Threshold, TopK
 from .spatial import Conv, IntConv, MaxPool, SumPool
 from .store import load_graph, save_graph
 from .window import Window
@@ -31,6 +31,7 @@ __all__ = [
     "Slice",
     "SumPool",
     "Threshold",
+    "TopK",
     "Window",
     "load_graph",
     "save_graph",

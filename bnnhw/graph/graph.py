@@ -47,7 +47,8 @@ class Graph:
     nodes : tuple of Node
         In an order in which every node follows the ones that it reads.
     outputs : tuple of str
-        Edges that leave: the logits, then the class where the network has an `Argmax`.
+        Edges that leave: the logits, then the class where the network has an `Argmax`, or the
+        classes where it has a `TopK`.
     readout : Readout or None
         Scores of the framework, for hosts.
     meta : mapping of str to str
@@ -125,7 +126,7 @@ class Graph:
 
     @property
     def argmax(self) -> Argmax | None:
-        """The node that decides the class, if there is one."""
+        """The node that decides the class, or as a `TopK` the classes, if there is one."""
         found = [node for node in self.nodes if isinstance(node, Argmax)]
         return found[-1] if found else None
 

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..names import checked
 from .grid import BIPOLAR, Edge, Grid
 
-__all__ = ["Argmax", "Dense", "Flatten", "Input", "Node", "Threshold"]
+__all__ = ["Argmax", "Dense", "Flatten", "Input", "Node", "Threshold", "TopK"]
 
 _CAP = 1 << 26
 
@@ -263,3 +263,30 @@ class Argmax(Node):
         if source.shape != self.offset.shape:
             raise _bad(self, f"has {self.offset.size} offsets but reads {source.shape}")
         return Edge((), Grid(0, 1, self.offset.size))
+
+
+@dataclass(frozen=True, eq=False)
+class TopK(Argmax):
+    """Indices of the `k` largest ``scale * value + offset``, largest first.
+
+    Of equals the first is larger, so that the order is complete.
+
+    Parameters
+    ----------
+    offset, scale
+        As `Argmax` has them.
+    k : int
+        From 1 to the number of classes.
+    """
+
+    k: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "k", index(self.k))
+        if not 1 <= self.k <= self.offset.size:
+            raise _bad(self, f"sends {self.k} of {self.offset.size} classes")
+
+    def edge(self, *edges: Edge) -> Edge:
+        """Give k class indices."""
+        return Edge((self.k,), super().edge(*edges).grid)

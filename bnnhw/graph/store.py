@@ -15,7 +15,7 @@ from .arith import Affine, IntDense
 from .graph import Graph, Readout
 from .grid import Grid
 from .joins import Add, Concat, Shuffle, Slice
-from .nodes import Argmax, Dense, Flatten, Input, Node, Threshold
+from .nodes import Argmax, Dense, Flatten, Input, Node, Threshold, TopK
 from .spatial import Conv, IntConv, MaxPool, SumPool
 
 __all__ = ["FORMAT", "VERSION", "load_graph", "save_graph"]
@@ -26,7 +26,7 @@ VERSION = 1
 _KINDS: dict[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
-        *(Input, Flatten, Dense, Threshold, Argmax),
+        *(Input, Flatten, Dense, Threshold, Argmax, TopK),
         *(Conv, MaxPool, SumPool, IntConv, IntDense, Affine),
         *(Add, Concat, Slice, Shuffle),
     )

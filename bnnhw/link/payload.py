@@ -34,6 +34,9 @@ class Packing:
         Order of the elements of an image on the line, ``"chw"`` or ``"hwc"``.
     logit_bytes, classes, index_bytes : int
         Bytes of one logit's code, number of logits, bytes of a class index.
+    top : int or None
+        Classes that an answer names, each with its logit; None where it has every class's logit and
+        the class that won.
     """
 
     identity: bytes
@@ -45,6 +48,7 @@ class Packing:
     logit_bytes: int
     classes: int
     index_bytes: int
+    top: int | None = None
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> "Packing":
@@ -81,7 +85,10 @@ class Packing:
                 logit_bytes=_count(sink["bytes"]),
                 classes=_count(sink["classes"]),
                 index_bytes=_count(sink["index_bytes"]),
+                top=None if sink.get("top") is None else _count(sink["top"]),
             )
+            if packing.top is not None and packing.top > packing.classes:
+                raise ValueError("it names more classes than there are")
             if len(packing.identity) != 32 or max(packing.logit_bytes, packing.index_bytes) > 7:
                 raise ValueError("a field is out of range")
         except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
@@ -100,6 +107,8 @@ class Packing:
     @property
     def answer_bytes(self) -> int:
         """Bytes of one answer."""
+        if self.top is not None:
+            return self.top * (self.logit_bytes + self.index_bytes)
         return self.classes * self.logit_bytes + self.index_bytes
 
     def pack(self, images: npt.ArrayLike) -> list[bytes]:
@@ -119,15 +128,25 @@ class Packing:
     def unpack(self, answers: list[bytes]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Logit values and classes of answers of `answer_bytes` bytes each.
 
+        Returns
+        -------
+        logits : array of int64, shape (answers, classes), or (answers, top)
+        classes : array of int64, shape (answers,), or (answers, top), best first
+
         Raises
         ------
         DeviceError
             If an answer names a class that does not exist.
         """
         table = np.frombuffer(b"".join(answers), np.uint8).reshape(len(answers), self.answer_bytes)
-        split = self.classes * self.logit_bytes
-        codes = _little_endian(table[:, :split].reshape(len(answers), self.classes, -1))
-        classes = _little_endian(table[:, split:])
+        if self.top is None:
+            split = self.classes * self.logit_bytes
+            codes = _little_endian(table[:, :split].reshape(len(answers), self.classes, -1))
+            classes = _little_endian(table[:, split:])
+        else:
+            each = table.reshape(len(answers), self.top, -1)
+            codes = _little_endian(each[..., : self.logit_bytes])
+            classes = _little_endian(each[..., self.logit_bytes :])
         if len(classes) and int(classes.max()) >= self.classes:
             raise DeviceError(
                 f"The board named class {int(classes.max())} of {self.classes}.",

@@ -31,6 +31,7 @@ def load_canonical(path: Path, *, name: str | None = None) -> Graph:
     path : Path
         Holds ``meta`` (JSON with ``in_shape`` and ``layers``), ``in_lut``, the arrays that the
         layers name, and ``final_T`` or ``final_scale`` with ``final_bias`` if the class needs them.
+        A number ``top`` in ``meta`` asks for so many classes, best first.
     name : str or None
         Name of the graph; by default that in the file, made safe.
 
@@ -48,7 +49,8 @@ def load_canonical(path: Path, *, name: str | None = None) -> Graph:
     layers = Layers(arrays, chain)
     for number, layer in enumerate(meta["layers"]):
         source = layers.add(number, layer, source, last=number == len(meta["layers"]) - 1)
-    verdict, scores = _final(arrays, chain, source)
+    k = _top(arrays, meta, chain.edges[source].size)
+    verdict, scores = _final(arrays, chain, source, k)
     arrays.check_all_used()
     said = {key: json.dumps(meta[key]) for key in _META if key in meta}
     own = meta.get("name")
@@ -85,8 +87,15 @@ def _input(arrays: Arrays, meta: dict[str, Any], chain: Chain) -> str:
     return chain.input(tuple(shape), grid.codes(values), grid)
 
 
+def _top(arrays: Arrays, meta: dict[str, Any], classes: int) -> int | None:
+    k = meta.get("top")
+    if k is not None and not (type(k) is int and 1 <= k <= classes):
+        arrays.fail(f"its 'top' is {printable(repr(k))} instead of 1 to {classes} classes")
+    return k
+
+
 def _final(
-    arrays: Arrays, chain: Chain, logits: str
+    arrays: Arrays, chain: Chain, logits: str, k: int | None
 ) -> tuple[Verdict, tuple[list[Fraction], list[Fraction]] | None]:
     classes = chain.edges[logits].size
     given = [key for key in ("final_scale", "final_bias") if key in arrays]
@@ -98,9 +107,9 @@ def _final(
         if "final_T" in arrays:
             arrays.fail("it has final_T as well as final_scale")
         try:
-            return decided(chain.grid(logits), scale, bias), (scale, bias)
+            return decided(chain.grid(logits), scale, bias, k=k), (scale, bias)
         except Undecidable as error:
             arrays.unsupported(f"its class cannot be decided in integers: {error}")
     if "final_T" in arrays:
-        return Verdict(-arrays.ints("final_T", "the array 'final_T'", (classes,))), None
-    return Verdict(np.zeros(classes, np.int64)), None
+        return Verdict(-arrays.ints("final_T", "the array 'final_T'", (classes,)), k=k), None
+    return Verdict(np.zeros(classes, np.int64), k=k), None

@@ -23,6 +23,7 @@ from ..graph import (
     Node,
     Readout,
     Threshold,
+    TopK,
 )
 from ..names import mapped
 from .scores import Verdict
@@ -134,6 +135,9 @@ class Chain:
         if verdict.multiplier is not None:
             source = self.add(Affine("score", (logits,), verdict.multiplier, offset))
             offset = np.zeros(len(offset), np.int64)
-        last = self.add(Argmax("argmax", (source,), offset, verdict.scale))
+        if verdict.k is None:
+            last = self.add(Argmax("argmax", (source,), offset, verdict.scale))
+        else:
+            last = self.add(TopK("topk", (source,), offset, verdict.scale, verdict.k))
         readout = scores and Readout(tuple(map(float, scores[0])), tuple(map(float, scores[1])))
         return Graph(name, tuple(self.nodes), (logits, last), readout or None, meta)

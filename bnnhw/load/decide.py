@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor
 
 import numpy as np
@@ -22,7 +23,7 @@ class Undecidable(ValueError):
 
 
 def class_offsets(
-    grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction]
+    grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction], *, ordered: bool = False
 ) -> tuple[int, npt.NDArray[np.int64]]:
     """Find integers with which ``argmax(m * logit + offset)`` is ``argmax(scale * logit + bias)``.
 
@@ -34,6 +35,8 @@ def class_offsets(
         Values of every logit.
     scale, bias : sequence of Fraction
         One of each for every class.
+    ordered : bool
+        Whether all classes must come in the same order by their scores, not only the first.
 
     Returns
     -------
@@ -57,10 +60,12 @@ def class_offsets(
     except Undecidable:
         if len(set(scale)) != 1:
             raise
-        return _ranked(grid, [value / scale[0] for value in bias])
+        return _ranked(grid, [value / scale[0] for value in bias], ordered)
 
 
-def _ranked(grid: Grid, bias: Sequence[Fraction]) -> tuple[int, npt.NDArray[np.int64]]:
+def _ranked(
+    grid: Grid, bias: Sequence[Fraction], ordered: bool
+) -> tuple[int, npt.NDArray[np.int64]]:
     """Decide with equal scales: whole steps count first, then the rank of what is left over.
 
     Logits differ by whole steps. With ``bias = step * (whole + rest)``, 0 <= rest < 1, the order of
@@ -74,12 +79,23 @@ def _ranked(grid: Grid, bias: Sequence[Fraction]) -> tuple[int, npt.NDArray[np.i
     # A class that no logit can lift past another's may be moved until it is just out of reach:
     # offsets then stay small, whatever the biases are.
     least = max(whole) - grid.levels - 1
+    if ordered:
+        whole, least = _closer(whole, grid.levels), 0
     parts = [
         (max(part, least), ranks[rest] if part >= least else 0)
         for part, rest in zip(whole, rests, strict=True)
     ]
     offset = np.array([grid.step * (m * (part - least) + rank) for part, rank in parts], np.int64)
     return m, offset - offset.min()
+
+
+def _closer(whole: Sequence[int], levels: int) -> list[int]:
+    """Shorten gaps that no logit crosses to `levels`, and let the least be 0: orders stay."""
+    moved, at = {}, 0
+    for last, value in pairwise([min(whole), *sorted(set(whole))]):
+        at += min(value - last, levels)
+        moved[value] = at
+    return [moved[value] for value in whole]
 
 
 def _upper_bounds(

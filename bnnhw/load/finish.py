@@ -42,14 +42,15 @@ def finished(
     ----------
     chain : Chain
     result : Value
-        Scores, or the class that a softmax leaves.
+        Scores, or the class that a softmax leaves, or the classes of a top-k.
     name : str
     meta : mapping of str to str
     fail : callable
         Raises the error that names the source; gets what is wrong, and what to do.
     """
     todo = "End the network in a layer with one score for each class."
-    scores = result.scores if isinstance(result, Decision) else result
+    decision = result if isinstance(result, Decision) else None
+    scores = decision.scores if decision else result
     if not isinstance(scores, Affine):
         fail("its output is neither scores nor a class that layers have made", todo)
     if prod(scores.shape) != len(scores.scale):
@@ -57,7 +58,7 @@ def finished(
     scale, bias = list(scores.scale), list(scores.offset)
     logits = chain.flat(scores.edge)
     try:
-        verdict = decided(chain.grid(logits), scale, bias)
+        verdict = decided(chain.grid(logits), scale, bias, k=decision.k if decision else None)
     except Undecidable as error:
         fail(
             f"its class cannot be decided in integers: {error}",

@@ -1,6 +1,6 @@
 """Networks from plain NumPy arrays, for people who have matrices and no file of a framework."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -20,7 +20,7 @@ from .onnx_file import OnnxNode
 from .qonnx_layers import conv, matmul
 from .qonnx_math import batch_normalization
 from .qonnx_quant import bipolar_quant, multi_threshold
-from .qonnx_values import Affine, Arranged, Const, Pixels, Site, Value
+from .qonnx_values import Affine, Arranged, Const, Decision, Pixels, Site, Value
 from .qonnx_windows import max_pool
 
 __all__ = ["BatchNorm", "ConvLayer", "DenseLayer", "Layer", "PoolLayer", "from_arrays"]
@@ -143,6 +143,7 @@ def from_arrays(
     shape: tuple[int, ...],
     pixels: str | npt.ArrayLike = "unit",
     name: str = "network",
+    top: int | None = None,
 ) -> Graph:
     """Make a checked integer graph out of weights and thresholds.
 
@@ -159,11 +160,14 @@ def from_arrays(
         (2 * p / 255 − 1), or a table of its own, such as ±1.
     name : str
         Of the graph; passes `bnnhw.names.checked`.
+    top : int or None
+        Classes that are sent, best first, of equals the lower number first; None: the best alone.
 
     Returns
     -------
     Graph
-        With an Argmax, and a readout that gives the scores of the last layer.
+        With an Argmax, or a TopK where `top` is given, and a readout that gives the scores of the
+        last layer.
 
     Raises
     ------
@@ -193,7 +197,16 @@ def from_arrays(
     def fail(what: str, todo: str) -> NoReturn:
         raise UsageError(f"from_arrays: {what}.", todo)
 
+    if top is not None:
+        value = _ranked(top, value, fail)
     return finished(chain, value, name, {"format": "arrays", "pixel": words}, fail)
+
+
+def _ranked(top: int, scores: Value, fail: Callable[[str, str], NoReturn]) -> Decision:
+    assert isinstance(scores, Affine)
+    if type(top) is not int or not 1 <= top <= len(scores.scale):
+        fail(f"top is {printable(repr(top))} instead of 1 to {len(scores.scale)} classes", _TODO)
+    return Decision(scores, top)
 
 
 def _check(layers: list[Layer], shape: tuple[int, ...]) -> None:

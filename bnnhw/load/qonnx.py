@@ -9,12 +9,11 @@ from ..errors import UsageError
 from ..graph import Graph
 from ..names import printable
 from .chain import Chain, graph_name
-from .decide import Undecidable
+from .finish import finished
 from .onnx_file import FLOAT, OnnxFile, OnnxNode, read_onnx
 from .pixels import pixel_table
 from .qonnx_rules import attributes_of, rule_of
-from .qonnx_values import Affine, Const, Decision, Pixels, Site, Value
-from .scores import decided
+from .qonnx_values import Best, Const, Pixels, Site, Value
 
 __all__ = ["load_qonnx"]
 
@@ -87,26 +86,22 @@ class _Interpreter:
         """Interpret every node that leads to the output, and close the graph."""
         for node in self._live:
             self._run(node)
-        if len(self._file.outputs) != 1:
-            self._fail(f"it has {len(self._file.outputs)} outputs instead of one")
-        result = self._values.get(self._file.outputs[0])
-        scores = result.scores if isinstance(result, Decision) else result
-        if not isinstance(scores, Affine):
-            self._fail("its output is neither scores nor a class that layers have made")
-        if prod(scores.shape) != len(scores.scale):
-            self._fail(f"its output has the shape {scores.shape} instead of one score a class")
-        scale, bias = list(scores.scale), list(scores.offset)
-        logits = self._chain.flat(scores.edge)
-        try:
-            verdict = decided(self._chain.grid(logits), scale, bias)
-        except Undecidable as error:
-            self._fail(
-                f"its class cannot be decided in integers: {error}",
-                "Leave out the scale of the last layer, or give all classes the same.",
-            )
+        result = self._result()
         meta = {"format": "onnx", "producer": self._file.producer, "pixel": self._pixel}
         meta |= {printable(key): _clean(value) for key, value in self._file.props.items()}
-        return self._chain.graph(name, logits, verdict, (scale, bias), meta)
+        return finished(self._chain, result, name, meta, self._fail)
+
+    def _result(self) -> Value | None:
+        results = [self._values.get(tensor) for tensor in self._file.outputs]
+        # The scores of a top-k may stand beside its classes: the answer has both.
+        left = [
+            value
+            for value in results
+            if not (isinstance(value, Best) and any(value.decision is other for other in results))
+        ]
+        if len(left) != 1:
+            self._fail(f"it has {len(results)} outputs instead of one")
+        return left[0]
 
     def _run(self, node: OnnxNode) -> None:
         site = Site(str(self._file.path), node, self._chain)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..graph import Grid
 from .exact import fractions_of
-from .qonnx_values import Affine, Arranged, Const, Decision, Padded, Pixels, Site, Value
+from .qonnx_values import Affine, Arranged, Best, Const, Decision, Padded, Pixels, Site, Value
 
 __all__ = ["argmax", "conv", "gemm", "matmul", "top_k"]
 
@@ -207,11 +207,11 @@ def _pad_value(site: Site, grid: Grid, value: Fraction, scale: Fraction, offset:
     site.unsupported(f"pads with {float(value):g}, which no value of its input stands for")
 
 
-def _decision(site: Site, x: Value | None, axis: int) -> Decision:
+def _decision(site: Site, x: Value | None, axis: int, k: int | None = None) -> Decision:
     scores = site.affine(x, "the scores")
     if axis % len(scores.shape) != 1 or len(scores.shape) != 2:
         site.unsupported(f"decides along axis {axis} of a tensor of shape {scores.shape}")
-    return Decision(scores)
+    return Decision(scores, k)
 
 
 def argmax(site: Site, attributes: Attributes, x: Value | None) -> Value:
@@ -221,9 +221,19 @@ def argmax(site: Site, attributes: Attributes, x: Value | None) -> Value:
 
 def top_k(
     site: Site, attributes: Attributes, x: Value | None, count: Value | None
-) -> tuple[Value | None, Value]:
-    """TopK with k = 1: its second output is the class; the first is not kept."""
+) -> tuple[Value, Value]:
+    """TopK over the classes: their scores, which the answer carries as logits, and their numbers.
+
+    ONNX puts the lower of two equal classes first, and so does `bnnhw.graph.TopK`; k = 1 is an
+    argmax.
+    """
     wanted = site.ints(count, "k")
-    if wanted != [1]:
-        site.unsupported(f"has k = {wanted}")
-    return None, _decision(site, x, attributes["axis"])
+    if len(wanted) != 1 or wanted[0] < 1:
+        site.fail(f"has k = {wanted}")
+    (k,) = wanted
+    if k > 1 and not attributes["sorted"]:
+        site.unsupported("has sorted = 0, any order of the classes")
+    decision = _decision(site, x, attributes["axis"], k if k > 1 else None)
+    if k > len(decision.scores.scale):
+        site.fail(f"has k = {k} for {len(decision.scores.scale)} classes")
+    return Best(decision), decision

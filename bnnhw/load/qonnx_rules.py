@@ -127,7 +127,11 @@ _ONNX: dict[str, Rule] = {
     "Squeeze": Rule(shapes.squeeze, (1, 2), {"axes": (tuple, None)}),
     "Sub": Rule(maths.sub, (2, 2)),
     "TopK": Rule(
-        layers.top_k, (2, 2), {"axis": (int, -1)}, {"largest": (1,), "sorted": (0, 1)}, outputs=2
+        layers.top_k,
+        (2, 2),
+        {"axis": (int, -1), "sorted": (int, 1)},
+        {"largest": (1,)},
+        outputs=2,
     ),
     "Transpose": Rule(shapes.transpose, (1, 1), {"perm": (tuple, None)}),
     "Unsqueeze": Rule(shapes.unsqueeze, (1, 2), {"axes": (tuple, None)}),

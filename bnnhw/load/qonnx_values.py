@@ -21,6 +21,7 @@ from .support import SUPPORTED
 __all__ = [
     "Affine",
     "Arranged",
+    "Best",
     "Const",
     "Decision",
     "Padded",
@@ -147,12 +148,20 @@ class Rectified:
 
 @dataclass(frozen=True)
 class Decision:
-    """The index of the largest of an `Affine`."""
+    """The index of the largest of an `Affine`, or where `k` is given those of the k largest."""
 
     scores: Affine
+    k: int | None = None
 
 
-Value = Const | Pixels | Affine | Arranged | Padded | Rectified | Decision
+@dataclass(frozen=True)
+class Best:
+    """The scores of the classes of a `Decision`."""
+
+    decision: Decision
+
+
+Value = Const | Pixels | Affine | Arranged | Padded | Rectified | Decision | Best
 
 _WORDS = {
     Const: "a constant",
@@ -162,6 +171,7 @@ _WORDS = {
     Padded: "a padded tensor",
     Rectified: "the output of a Relu",
     Decision: "a class",
+    Best: "the best scores",
 }
 
 

@@ -31,14 +31,20 @@ class Verdict:
         Of all classes, for the Argmax.
     multiplier : array of int, shape (classes,), or None
         One for each class; takes an `Affine` of its own.
+    k : int or None
+        Classes to send, in the order of these scores, of equals the first first; None for the first
+        class alone.
     """
 
     offset: npt.NDArray[np.int64]
     scale: int = 1
     multiplier: npt.NDArray[np.int64] | None = None
+    k: int | None = None
 
 
-def decided(grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction]) -> Verdict:
+def decided(
+    grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction], *, k: int | None = None
+) -> Verdict:
     """Find integers that give the class of ``argmax(scale * logit + bias)`` for every logit.
 
     Parameters
@@ -47,6 +53,8 @@ def decided(grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction]) -> 
         Values of every logit.
     scale, bias : sequence of Fraction
         One of each for every class.
+    k : int or None
+        Classes that are decided, in the order of their scores; None for an `Argmax`.
 
     Raises
     ------
@@ -54,13 +62,13 @@ def decided(grid: Grid, scale: Sequence[Fraction], bias: Sequence[Fraction]) -> 
         If there are no such integers; the text is the end of a sentence that says why.
     """
     try:
-        common, offset = class_offsets(grid, scale, bias)
-        return Verdict(offset, common)
+        common, offset = class_offsets(grid, scale, bias, ordered=k is not None)
+        return Verdict(offset, common, k=k)
     except Undecidable:
         if min(scale) <= 0 or len(set(scale)) == 1:
             raise
     multiplier, offset = class_scores(grid, scale, bias)
-    return Verdict(offset, multiplier=multiplier)
+    return Verdict(offset, multiplier=multiplier, k=k)
 
 
 def class_scores(

@@ -8,6 +8,7 @@ from .blocks import (
     GuardPlan,
     PoolPlan,
     ThresholdPlan,
+    TopKPlan,
     WindowPlan,
 )
 from .joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
@@ -35,6 +36,7 @@ __all__ = [
     "QueuePlan",
     "SlicePlan",
     "ThresholdPlan",
+    "TopKPlan",
     "UnitPlan",
     "WindowPlan",
     "make_plan",

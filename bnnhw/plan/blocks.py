@@ -13,6 +13,7 @@ __all__ = [
     "GuardPlan",
     "PoolPlan",
     "ThresholdPlan",
+    "TopKPlan",
     "WindowPlan",
     "ceil_div",
 ]
@@ -115,6 +116,25 @@ class ArgmaxPlan(Block):
     def index_bits(self) -> int:
         """Width of the class."""
         return bits_for(self.elements_in)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopKPlan(ArgmaxPlan):
+    """Sends the best classes only, best first, each with the code of its logit.
+
+    A frame comes in as `elements_in` logits and leaves as `elements_out` classes; `edge` is that of
+    the classes.
+    """
+
+    @property
+    def stages(self) -> int:
+        """Clocks from the last logit that comes to the first class that leaves."""
+        return super().latency
+
+    @property
+    def latency(self) -> int:
+        """Clocks from the first logit that comes to the first class that leaves."""
+        return self.elements_in - 1 + self.stages
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,10 @@ from ..graph import (
     Slice,
     SumPool,
     Threshold,
+    TopK,
 )
 from ..names import checked
-from .blocks import ArgmaxPlan, Block, GuardPlan
+from .blocks import ArgmaxPlan, Block, GuardPlan, TopKPlan
 from .branches import with_forks, with_queues
 from .lay_layers import lay_conv, lay_dense, lay_int_conv, lay_int_dense
 from .lay_moves import (
@@ -49,7 +50,7 @@ def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Pla
     Parameters
     ----------
     graph : Graph
-        Any directed acyclic graph that an Argmax ends.
+        Any directed acyclic graph that an Argmax or a TopK ends.
     folding : Folding
         PE and SIMD of every weighted layer.
     name : str or None
@@ -70,7 +71,7 @@ def make_plan(graph: Graph, folding: Folding, *, name: str | None = None) -> Pla
         if node.name not in layout.absorbed:
             _LAY[type(node)](layout, node)
     if not isinstance(graph.nodes[-1], Argmax):
-        raise layout.unsupported(graph.nodes[-1].name, "ends the network; an Argmax must")
+        raise layout.unsupported(graph.nodes[-1].name, "ends the network; an Argmax or a TopK must")
     blocks = list(layout.blocks.values())
     _check_ends(layout, blocks)
     cycles = max(block.cycles for block in blocks)
@@ -132,9 +133,11 @@ def _argmax(to: Layout, node: Argmax) -> None:
     except ValueError as error:
         raise to.unsupported(node.name, str(error)) from error
     size, bits = last.elements_out, last.bits_out
-    answer = ArgmaxPlan(
-        name=node.name, edge=to.graph.logits, sources=(last.name,), elements_in=size,
-        bits_in=bits, lanes_in=1, elements_out=size, bits_out=bits, lanes_out=1,
+    ranks = isinstance(node, TopK)
+    answer = (TopKPlan if ranks else ArgmaxPlan)(
+        name=node.name, edge=node.name if ranks else to.graph.logits, sources=(last.name,),
+        elements_in=size, bits_in=bits, lanes_in=1,
+        elements_out=node.k if isinstance(node, TopK) else size, bits_out=bits, lanes_out=1,
         multipliers=multipliers, offsets=offsets, shift=shift,
     )  # fmt: skip
     to.lay(answer, node.name)
@@ -156,4 +159,5 @@ _LAY: Mapping[type[Node], Callable[[Layout, Any], None]] = {
     Slice: lay_slice,
     Shuffle: lay_shuffle,
     Argmax: _argmax,
+    TopK: _argmax,
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 from .. import __version__
 from ..bits import frame_bytes
+from .blocks import TopKPlan
 from .plan import Plan
 from .units import UnitPlan
 from .writable import describe
@@ -51,7 +52,8 @@ def manifest(plan: Plan) -> dict[str, Any]:
             "lut": None if source.lut is None else source.lut.tolist(),
         },
         "output": {
-            "classes": answer.elements_out,
+            "classes": answer.elements_in,
+            "top": answer.elements_out if isinstance(answer, TopKPlan) else None,
             "bits": answer.bits_out,
             "bytes": frame_bytes(1, answer.bits_out),
             "index_bits": answer.index_bits,

@@ -15,6 +15,7 @@ from .blocks import (
     GuardPlan,
     PoolPlan,
     ThresholdPlan,
+    TopKPlan,
     WindowPlan,
 )
 from .joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
@@ -142,6 +143,13 @@ def _argmax(block: ArgmaxPlan) -> Schedule:
     return _through(block, block.latency)
 
 
+def _top_k(block: TopKPlan) -> Schedule:
+    every = np.arange(block.words_in)
+    # The classes leave one a clock behind the last logit, whatever comes in meanwhile.
+    gives = block.words_in - 1 + np.arange(block.words_out)
+    return Schedule(block.words_in, ((every, every),), 0, gives, block.stages, (block.words_in,))
+
+
 def _add(block: AddPlan) -> Schedule:
     return _through(block, AddPlan.LATENCY, len(block.sources))
 
@@ -257,6 +265,7 @@ _SCHEDULES: Mapping[type[Block], Any] = {
     ThresholdPlan: _threshold,
     AffinePlan: _affine,
     ArgmaxPlan: _argmax,
+    TopKPlan: _top_k,
     AddPlan: _add,
     ConverterPlan: _converter,
     ConcatPlan: _concat,

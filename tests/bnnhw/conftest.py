@@ -26,6 +26,7 @@ from bnnhw.graph import (
     Slice,
     SumPool,
     Threshold,
+    TopK,
 )
 
 MakeGraph = Callable[..., Graph]
@@ -104,7 +105,11 @@ class _Grower:
             top = self.add(Dense, [flat], self.rng.integers(0, 2, (rows, columns)))
         else:
             top = self.add(IntDense, [flat], self.rng.integers(-128, 128, (rows, columns)))
-        last = self.add(Argmax, [top], self.rng.integers(-9, 9, rows))
+        offset = self.rng.integers(-9, 9, rows)
+        if self.draw(0, 3):
+            last = self.add(Argmax, [top], offset)
+        else:
+            last = self.add(TopK, [top], offset, 1, self.draw(1, rows + 1))
         return Graph("random", tuple(self.nodes), (top, last))
 
     def convolve(self, source: str) -> str:

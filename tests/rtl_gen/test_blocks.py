@@ -19,6 +19,7 @@ from bnnhw.plan import (
     QueuePlan,
     SlicePlan,
     ThresholdPlan,
+    TopKPlan,
     UnitPlan,
     WindowPlan,
     make_plan,
@@ -63,7 +64,7 @@ def first_out(block: Block) -> int:
 
 
 @pytest.mark.parametrize(
-    "kind", [UnitPlan, WindowPlan, ParallelWindowPlan, PoolPlan, PermutePlan, SlicePlan]
+    "kind", [UnitPlan, WindowPlan, ParallelWindowPlan, PoolPlan, PermutePlan, SlicePlan, TopKPlan]
 )
 def test_first_words_come_when_the_component_says(kind: type[Block]) -> None:
     for block in of(kind):
@@ -82,7 +83,7 @@ def test_latencies_that_depend_on_the_block(kind: type[Block]) -> None:
         assert block.latency == component_of(block).latency, block
 
 
-@pytest.mark.parametrize("kind", [UnitPlan, WindowPlan, ParallelWindowPlan, PoolPlan])
+@pytest.mark.parametrize("kind", [UnitPlan, WindowPlan, ParallelWindowPlan, PoolPlan, TopKPlan])
 def test_steps_are_the_cycles(kind: type[Block]) -> None:
     for block in of(kind):
         assert max(schedule_of(block).steps, block.words_in) == block.cycles, block

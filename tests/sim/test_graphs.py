@@ -24,6 +24,7 @@ from bnnhw.plan import (
     Plan,
     QueuePlan,
     SlicePlan,
+    TopKPlan,
     make_plan,
 )
 from bnnhw.plan.branches import arrivals
@@ -74,6 +75,13 @@ def check(plan: Plan, stalls: dict[str, Any]) -> None:
     _, classes = compare(plan, recording, trace.edges, tally)
     assert tally.compared > 0 and not tally.differences, tally.differences
     assert trace.classes is not None and np.array_equal(classes, trace.classes)
+    if isinstance(plan.answer, TopKPlan):
+        # Equal ones in the order of their classes, by a sort that knows no stability.
+        node = plan.graph.argmax
+        assert node is not None and trace.top is not None
+        scores = (node.scale * trace.logits + node.offset).tolist()
+        best = [sorted(range(len(row)), key=lambda c, row=row: (-row[c], c)) for row in scores]
+        assert trace.top.tolist() == [row[: plan.answer.elements_out] for row in best]
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +122,7 @@ def test_the_random_graphs_hold_every_kind_of_block() -> None:
     look()
     wanted = {
         AddPlan, AffinePlan, ConcatPlan, IntMvtuPlan, ParallelWindowPlan, PermutePlan, QueuePlan,
-        SlicePlan,
+        SlicePlan, TopKPlan,
     }  # fmt: skip
     assert wanted <= seen
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bnnhw.errors import UsageError
-from bnnhw.graph import BIPOLAR, Argmax, Dense, Edge, Flatten, Grid, Input, Node, Threshold
+from bnnhw.graph import BIPOLAR, Argmax, Dense, Edge, Flatten, Grid, Input, Node, Threshold, TopK
 
 MEND = r"\.\nMend the model or the code that built this graph\.$"
 ONE = np.ones((2, 3), np.uint8)
@@ -28,6 +28,8 @@ def test_edges() -> None:
     assert Argmax("a", ("d",), np.zeros(2, int)).edge(Edge((2,), BIPOLAR)) == Edge(
         (), Grid(0, 1, 2)
     )
+    top = TopK("a", ("d",), np.zeros(3, int), k=2)
+    assert top.edge(Edge((3,), BIPOLAR)) == Edge((2,), Grid(0, 1, 3))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,8 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
      "Threshold 't': has 2 thresholds for 2 output levels"),
     (lambda: Threshold("t", ("d",), np.zeros((2, 1), int), UP).edge(Edge((3,), BIPOLAR)),
      "Threshold 't': has thresholds for 2 channels but reads (3,)"),
+    (lambda: TopK("a", ("d",), np.zeros(2, int), k=3), "TopK 'a': sends 3 of 2 classes"),
+    (lambda: TopK("a", ("d",), np.zeros(2, int), k=0), "TopK 'a': sends 0 of 2 classes"),
     (lambda: Argmax("a", ("d",), np.zeros((2, 1), int)),
      "Argmax 'a': needs one integer offset for each class, not int64 (2, 1)"),
     (lambda: Argmax("a", ("d",), FLOATS[:, 0]),

@@ -99,6 +99,15 @@ def test_final_scores(save: Save) -> None:
     assert np.array_equal(ours, np.argmax(logits * 0.5 + [0.0, 1.5], axis=1))
 
 
+def test_top(save: Save) -> None:
+    meta, arrays = network()
+    arrays["final_T"] = np.array([1, 0], np.int32)
+    graph = load_model(save(meta | {"top": 2}, arrays))
+    images = np.array([[0, 0, 0], [255, 0, 0], [255, 255, 0], [128, 127, 128]], np.uint8)
+    top = run(graph, images).top
+    assert top is not None and top.tolist() == [[1, 0], [1, 0], [1, 0], [0, 1]]
+
+
 Change = Callable[[dict[str, Any], dict[str, Any]], object]
 
 
@@ -157,6 +166,8 @@ WRONG: list[tuple[Change, str, str]] = [
     (say("in_shape", [0], None), "its in_shape is [0] instead of 1 to 3 sizes", MEND),
     (say("in_shape", [1 << 60], None),
      "its in_shape is [1152921504606846976] instead of 1 to 3 sizes", MEND),
+    (say("top", 3, None), "its 'top' is 3 instead of 1 to 2 classes", MEND),
+    (say("top", True, None), "its 'top' is True instead of 1 to 2 classes", MEND),
     (say("in_shape", 3, None), "its in_shape is 3 instead of 1 to 3 sizes", MEND),
     (say("in_shape", [1 << 20] * 3, None), "", ""),
     (drop("in_lut"), "the table 'in_lut' names the array 'in_lut', which is not there", MEND),

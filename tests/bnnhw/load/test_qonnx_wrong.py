@@ -86,7 +86,10 @@ WRONG: list[tuple[Make, str]] = [
     (lambda o: o.add("Add", o.add("ArgMax", sums(o), axis=1), o.const(1.0)),
      f"Add 'Add_5' reads a class as the tensor{NOT_YET}"),
     (lambda o: o.add("Identity", o.add("TopK", sums(o), o.const(np.array([1])), outputs=2)[:-1]
-                     + "0"), "Identity 'Identity_5' has 0 inputs instead of 1."),
+                     + "0"), "its output is neither scores nor a class that layers have made."),
+    (lambda o: o.add("Add", o.add("TopK", sums(o), o.const(np.array([1])), outputs=2)[:-1]
+                     + "0", o.const(1.0)),
+     f"Add 'Add_5' reads the best scores as the tensor{NOT_YET}"),
     (lambda o: o.add("Sqrt", sums(o)),
      f"Sqrt 'Sqrt_4' reads a layer's output as the tensor{NOT_YET}"),
     (lambda o: o.add("MatMul", o.const(SIX), bits(o)),
@@ -252,7 +255,7 @@ WRONG: list[tuple[Make, str]] = [
     # Decisions and outputs.
     (on_sums("ArgMax", axis=0),
      f"ArgMax 'ArgMax_4' decides along axis 0 of a tensor of shape (1, 2){NOT_YET}"),
-    (on_sums("TopK", np.array([2])), f"TopK 'TopK_4' has k = [2]{NOT_YET}"),
+    (on_sums("TopK", np.array([1, 2]), outputs=2), "TopK 'TopK_4' has k = [1, 2]."),
     (lambda o: o.add("TopK", sums(o), o.const(np.array([1])), outputs=2)[:-1] + "0",
      "its output is neither scores nor a class that layers have made."),
     (lambda o: bits(o), "its output is neither scores nor a class that layers have made."),

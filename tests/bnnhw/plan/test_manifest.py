@@ -86,6 +86,7 @@ def test_holds_what_a_host_needs(network: MakeNetwork, ragged: Folding) -> None:
         },
         "output": {
             "classes": 5,
+            "top": None,
             "bits": 3,
             "bytes": 1,
             "index_bits": 3,

@@ -66,7 +66,7 @@ def sign(name: str, source: str, channels: int, count: int = 1) -> Threshold:
             ("x",),
             r"'x' is followed by no layer with weights",
         ),
-        ((IMAGE, DENSE), ("fc",), r"'fc' ends the network; an Argmax must"),
+        ((IMAGE, DENSE), ("fc",), r"'fc' ends the network; an Argmax or a TopK must"),
         (
             (
                 PICTURE,
@@ -136,7 +136,7 @@ def test_unsupported(nodes: tuple[Node, ...], outputs: tuple[str, ...], why: str
         r"Hardware exists for convolutions and fully connected layers with 1-bit weights "
         r"on activations of at most 8 bits or with 8-bit weights, pools, "
         r"thresholds, scale and offset, sums, joins, slices and shuffles of channels, ended by an "
-        r"Argmax\.$",
+        r"Argmax or a TopK\.$",
     ):
         make_plan(graph, serial(graph))
 

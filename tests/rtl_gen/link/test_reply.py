@@ -162,6 +162,27 @@ def test_result_bytes(bits, index_bits, stalls):
         assert log.moves["i"][0] - log.moves["o"][0] >= -(-bits // 8) - 1
 
 
+@pytest.mark.parametrize("stalls", STALLS)
+@pytest.mark.parametrize(("bits", "index_bits"), [(1, 1), (8, 4), (9, 4), (16, 10)])
+def test_ranked_result_bytes(bits, index_bits, stalls):
+    """Every code is followed by its class."""
+    dice = random.Random(bits)
+    sent, expected = [], []
+    for k in (1, 2, 5):
+        octets = b""
+        for place in range(k):
+            code, index = dice.randrange(1 << bits), dice.randrange(1 << index_bits)
+            sent.append({"data": code, "index": index, "last": int(place == k - 1)})
+            octets += code.to_bytes(-(-bits // 8), "little")
+            octets += index.to_bytes(-(-index_bits // 8), "little")
+        expected += frame(list(octets), 1)
+    dut = ResultBytes(bits=bits, index_bits=index_bits, ranked=True)
+    assert dut.ranked
+    log = exercise(dut, {"i": sent}, {"o": expected}, stalls=stalls, reset_after=3)
+    if stalls == 0:
+        assert log.moves["o"] == list(range(log.moves["o"][0], log.moves["o"][0] + len(expected)))
+
+
 def test_result_bytes_bench_catches_a_lost_last():
     sent = [{"data": 1, "index": 0, "last": 0}, {"data": 2, "index": 1, "last": 0}]
     with pytest.raises((AssertionError, TimeoutError)):
