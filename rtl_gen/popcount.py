@@ -54,6 +54,8 @@ class Popcount(wiring.Component):
         Bits to count.
     every : int
         Levels of adders between registers; 0 is no register at all.
+    inverted : int
+        Mask of the bits that count when they are 0: a target hides the inversion in its adders.
 
     Members
     -------
@@ -62,12 +64,12 @@ class Popcount(wiring.Component):
     step : In(1)
         Move on. 1 if it is left unconnected.
     o : Out(bits_for(width))
-        Number of ones, 0 … width.
+        Number of bits that count, 0 … width.
 
     Raises
     ------
     ValueError
-        If `width` is below 1, or `every` below 0.
+        If `width` is below 1, `every` below 0, or `inverted` no mask of `width` bits.
 
     Platform overrides
     ------------------
@@ -75,10 +77,13 @@ class Popcount(wiring.Component):
     ``popcount.i`` and ``popcount.step``.
     """
 
-    def __init__(self, *, width: int, every: int = 0) -> None:
+    def __init__(self, *, width: int, every: int = 0, inverted: int = 0) -> None:
         self._latency = count_levels(width, every)
+        if not isinstance(inverted, int) or not 0 <= inverted < 1 << width:
+            raise ValueError(f"Inverted bits must be a mask of {width} bits, not {inverted!r}")
         self._width = width
         self._every = every
+        self._inverted = inverted
         super().__init__(
             {
                 "i": In(width),
@@ -98,6 +103,11 @@ class Popcount(wiring.Component):
         return self._every
 
     @property
+    def inverted(self) -> int:
+        """Mask of the bits that count when they are 0."""
+        return self._inverted
+
+    @property
     def latency(self) -> int:
         """Steps from a word to its count."""
         return self._latency
@@ -107,7 +117,8 @@ class Popcount(wiring.Component):
         if hasattr(platform, "get_popcount"):
             return platform.get_popcount(self)
         m = Module()
-        bits = [self.i[k] for k in range(self._width)]
+        word = self.i ^ self._inverted
+        bits = [word[k] for k in range(self._width)]
         total = _registered_sum(m, bits, step=self.step, every=self._every, stop=self._latency)
         m.d.comb += self.o.eq(total)
         return m
@@ -127,11 +138,14 @@ class MatchCount(wiring.Component):
         Lanes.
     every : int
         Levels of adders between registers; 0 is no register at all.
+    complement : bool
+        Whether activations come as their complements. Where adders hide a XOR but no XNOR (ECP5),
+        that spares a subtraction behind the count.
 
     Members
     -------
     i_activation : In(width)
-        One bit a lane.
+        One bit a lane; the complement of the activation if `complement`.
     i_weight : In(width)
         One bit a lane; 1 is +1, 0 is −1.
     step : In(1)
@@ -149,10 +163,11 @@ class MatchCount(wiring.Component):
     Define ``get_match_count(count) -> Elaboratable`` that drives ``count.o`` from the inputs.
     """
 
-    def __init__(self, *, width: int, every: int = 0) -> None:
+    def __init__(self, *, width: int, every: int = 0, complement: bool = False) -> None:
         self._latency = count_levels(width, every)
         self._width = width
         self._every = every
+        self._complement = bool(complement)
         super().__init__(
             {
                 "i_activation": In(width),
@@ -173,6 +188,11 @@ class MatchCount(wiring.Component):
         return self._every
 
     @property
+    def complement(self) -> bool:
+        """Whether activations come as their complements."""
+        return self._complement
+
+    @property
     def latency(self) -> int:
         """Steps from a group to its count."""
         return self._latency
@@ -183,8 +203,9 @@ class MatchCount(wiring.Component):
             return platform.get_match_count(self)
         m = Module()
         m.submodules.popcount = popcount = Popcount(width=self._width, every=self._every)
+        differ = self.i_activation ^ self.i_weight
         m.d.comb += [
-            popcount.i.eq(~(self.i_activation ^ self.i_weight)),
+            popcount.i.eq(differ if self._complement else ~differ),
             popcount.step.eq(self.step),
             self.o.eq(popcount.o),
         ]

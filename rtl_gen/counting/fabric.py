@@ -1,0 +1,36 @@
+"""What a family's cells offer, as overrides of a platform."""
+
+from typing import Any
+
+from . import ecp5
+
+__all__ = ["Fabric", "equip"]
+
+
+def equip(platform: Any, family: str) -> None:
+    """Give a platform the popcounts of its family; see `Popcount` and `MatchCount`.
+
+    Parameters
+    ----------
+    platform : Platform
+        Any object; attributes are set.
+    family : str
+        ``"ecp5"`` or ``"ice40"``.
+    """
+    if family == "ecp5":
+        platform.get_popcount = ecp5.popcount
+        platform.get_match_count = ecp5.match_count
+
+
+class Fabric:
+    """A platform that is nothing but a family's cells: for benches and measurements.
+
+    Parameters
+    ----------
+    family : str
+        As in `equip`.
+    """
+
+    def __init__(self, family: str) -> None:
+        self.family = family
+        equip(self, family)
