@@ -1,10 +1,11 @@
 """The counts that rows of a constant matrix share, as signals."""
 
-from amaranth.hdl import C, Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 
 from bnnhw.fold.sharing import Leaf, Program, Row, Sum
 
 from .popcount import Popcount
+from .unrolled_adders import Adder, Halver
 
 __all__ = ["Values"]
 
@@ -48,15 +49,10 @@ class Values:
             return self._at(row.whole, self._behind(level)), level
         before = self._before(level)
         part, whole = self._at(row.part, before), self._at(row.whole, before)
-        # As ``part - whole // 2 - whole % 2`` in front of the lowest bit of `whole`, which needs no
-        # adder. What is taken off comes in as the carry that is absent.
-        half = whole[1:]
-        width = max(len(part), len(half)) + 1
-        left = Cat(C(1, 1), part, C(0, width - len(part)))
-        right = Cat(~whole[0], ~half, C(-1, width - len(half)))
-        high = (left + right)[1 : width + 1]
-        found = Cat(whole[0], high)
-        return self._registered(found, level, "row").as_signed(), level
+        halver = Halver(part=len(part), whole=len(whole))
+        self._m.submodules += halver
+        self._m.d.comb += [halver.i_part.eq(part), halver.i_whole.eq(whole)]
+        return self._registered(halver.o, level, "row").as_signed(), level
 
     def ending(self, result: Value, level: int, width: int) -> Value:
         """Lead a result of some level to the end, through at least one register there."""
@@ -106,8 +102,10 @@ class Values:
         level = self._levels[number]
         before = self._before(level)
         left, right = self._at(node.left, before), self._at(node.right, before)
-        # Only what lies above the shift is added; the sum is never larger than `top`.
-        total = left[node.shift :] + right
-        width = self._program.tops[number].bit_length()
-        found = Cat(left[: node.shift], total)[:width]
-        return self._registered(found, level, f"node{number}")
+        # Only what lies above the shift is added; the sum is never larger than `tops` says.
+        above = left[node.shift :]
+        width = self._program.tops[number].bit_length() - node.shift
+        adder = Adder(left=len(above), right=len(right), width=width)
+        self._m.submodules[f"add{number}"] = adder
+        self._m.d.comb += [adder.i_left.eq(above), adder.i_right.eq(right)]
+        return self._registered(Cat(left[: node.shift], adder.o), level, f"node{number}")
