@@ -111,11 +111,19 @@ def _threshold(
     shape = (-1,) + (1,) * (x.ndim - 2)
     down = node.direction < 0
     first = np.where(down[:, None], offset // edge.grid.step + 1, -(-offset // edge.grid.step))
-    first = first.clip(0, edge.grid.levels).astype(np.int32 if x.dtype == np.int32 else np.int64)
-    n = np.zeros(x.shape, np.uint8 if out.grid.levels <= 256 else np.int64)
+    first = np.minimum(np.maximum(first, 0), edge.grid.levels)
+    first = first.astype(np.int32 if x.dtype == np.int32 else np.int64)
+    n: _Codes | None = None
     for level in range(node.levels.shape[1]):
-        n += (x >= first[:, level].reshape(shape)) != down.reshape(shape)
-    return n
+        reached = x >= first[:, level].reshape(shape)
+        if down.any():
+            np.not_equal(reached, down.reshape(shape), out=reached)
+        one = reached.view(np.uint8)
+        if n is None:
+            n = one if out.grid.levels <= 256 else one.astype(np.int64)
+        else:
+            n += one
+    return np.zeros(x.shape, np.uint8) if n is None else n
 
 
 def _argmax(node: Argmax, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes]) -> _Codes:

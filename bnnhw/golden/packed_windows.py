@@ -115,25 +115,17 @@ def _vectors(
     """Lay out what a window sees at each position, as words by positions."""
     images, channels, high, wide = ones.shape
     words = kernel.pack_channels(ones.reshape(images, channels, high * wide))
-    # Around the image stands the code of the padding, or 0 where it has none.
-    pad = max(0, _pad_code(node, edge)) >> bit & 1
-    fill = pack_rows(np.full(channels, pad, np.uint8)).reshape(-1, 1, 1, 1)
-    cells = list(_taps(_padded_words(words, node, (high, wide), fill), node.window, out.shape[1:]))
-    x = np.empty((len(cells), len(words), images * int(np.prod(out.shape[1:]))), np.uint64)
-    for vectors, cell in zip(x, cells, strict=True):
-        vectors.reshape(len(words), images, *out.shape[1:])[...] = cell.reshape(
-            len(words), images, *out.shape[1:]
-        )
-    return x.reshape(-1, x.shape[-1])
-
-
-def _padded_words(
-    words: npt.NDArray[np.uint64], node: Conv, size: Sequence[int], fill: npt.NDArray[np.uint64]
-) -> npt.NDArray[np.uint64]:
-    """Put the padding's words around images; words and images become one axis."""
-    images = words.shape[1]
-    every = words.reshape(-1, *size)
-    return _padded(every, node.window, np.repeat(fill, images, axis=0).reshape(-1, 1, 1))
+    # Words and images become one axis, so that rows and columns are the next two.
+    every = words.reshape(-1, high, wide)
+    if node.window.padded:
+        # Around the image stands the code of the padding, or 0 where it has none.
+        pad = max(0, _pad_code(node, edge)) >> bit & 1
+        fill = np.repeat(pack_rows(np.full(channels, pad, np.uint8)), images)
+        every = _padded(every, node.window, fill.reshape(-1, 1, 1))
+    x = np.empty((node.window.taps, len(every), *out.shape[1:]), np.uint64)
+    for vectors, cell in zip(x, _taps(every, node.window, out.shape[1:]), strict=True):
+        vectors[...] = cell
+    return x.reshape(node.window.taps * len(words), -1)
 
 
 def _pad_code(node: Conv, edge: Edge) -> int:
