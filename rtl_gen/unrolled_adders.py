@@ -1,5 +1,7 @@
 """Adders of counts, which a target may build from its own carry cells."""
 
+from typing import Any
+
 from amaranth.hdl import C, Cat, Elaboratable, Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -18,6 +20,13 @@ _NOT_ALONE = 0x5000
 _PLUS_ONES = 0x500A
 _CARRY = 0x0000
 _NO_CARRY = 0xF000
+# Cells at the ends of a chain, see `rtl_gen.counting.ecp5`.
+_KINDS = {
+    (False, False): "BNNHW_CARRY_ONLY",
+    (False, True): "BNNHW_CARRY_FIRST",
+    (True, False): "BNNHW_CARRY_LAST",
+    (True, True): "CCU2C",
+}
 _NARROW = 3
 """Widest numbers that plain LUTs add with no more cells than a chain."""
 
@@ -123,22 +132,27 @@ class _Chain:
         halves = list(self._halves)
         if len(halves) % 2:
             halves.append((_FEED_NONE, C(1, 1), C(1, 1)))
-        sums, carry = [], C(0, 1)
+        sums: list[Value] = []
+        carry: Value | None = None
         for k in range(0, len(halves), 2):
             pair = Signal(2, name=f"{name}{k}")
-            after = Signal(name=f"{name}{k}_carry")
-            ports = {"i_CIN": carry, "o_COUT": after}
+            after = Signal(name=f"{name}{k}_carry") if k + 2 < len(halves) else None
+            ports: dict[str, Any] = {} if carry is None else {"i_CIN": carry}
+            if after is not None:
+                ports["o_COUT"] = after
             for half, (init, a, b) in enumerate(halves[k : k + 2]):
                 ports |= {
                     f"p_INIT{half}": C(init, 16),
-                    f"p_INJECT1_{half}": "NO",
                     f"i_A{half}": a,
                     f"i_B{half}": b,
                     f"i_C{half}": C(1, 1),
                     f"i_D{half}": C(1, 1),
                     f"o_S{half}": pair[half],
                 }
-            self._m.submodules[f"{name}{k}_cell"] = Instance("CCU2C", **ports)
+            kind = _KINDS[carry is not None, after is not None]
+            if kind == "CCU2C":
+                ports |= {"p_INJECT1_0": "NO", "p_INJECT1_1": "NO"}
+            self._m.submodules[f"{name}{k}_cell"] = Instance(kind, **ports)
             sums += [pair[0], pair[1]]
             carry = after
         return sums[: len(self._halves)]

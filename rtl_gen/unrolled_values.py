@@ -9,6 +9,25 @@ from .unrolled_adders import Adder, Halver
 
 __all__ = ["Values"]
 
+_TABLE = 4
+"""Most lanes that are counted by one LUT4 a bit."""
+
+
+def _table(bits: list[Value]) -> Value:
+    """Count up to four bits, each bit of the count a function of them."""
+    if len(bits) == 1:
+        return bits[0]
+    if len(bits) == 2:
+        a, b = bits
+        return Cat(a ^ b, a & b)
+    if len(bits) == 3:
+        a, b, c = bits
+        return Cat(a ^ b ^ c, (a & b) | (a & c) | (b & c))
+    a, b, c, d = bits
+    every = a & b & c & d
+    two = (a & b) | (c & d) | ((a | b) & (c | d))
+    return Cat(a ^ b ^ c ^ d, two & ~every, every)
+
 
 class Values:
     """The nodes of a program, each to be had behind its own registers or any later ones.
@@ -87,13 +106,26 @@ class Values:
         return held
 
     def _leaf(self, number: int, leaf: Leaf) -> Value:
-        bits = [
-            ~self._lanes[lane][leaf.plane] if flip else self._lanes[lane][leaf.plane]
-            for lane, flip in zip(leaf.lanes, leaf.flips, strict=True)
-        ]
-        if len(bits) == 1:
-            return bits[0]
-        count = Popcount(width=len(bits), every=self._every)
+        bits = [self._lanes[lane][leaf.plane] for lane in leaf.lanes]
+        if len(bits) <= _TABLE:
+            plain = [~bit if flip else bit for bit, flip in zip(bits, leaf.flips, strict=True)]
+            value, level = _table(plain), self._levels[number]
+            for _ in range(self._behind(level)):
+                held = Signal(len(value), name=f"node{number}", reset_less=True)
+                self._m.d.sync += held.eq(value)
+                value = held
+            return value
+        # More complements than plain bits would be counted as their complement, which takes a
+        # subtraction; the lanes in excess are inverted here, once for all classes.
+        excess = max(sum(leaf.flips) - len(bits) // 2, 0)
+        mask = 0
+        for k, flip in enumerate(leaf.flips):
+            if flip and excess:
+                bits[k] = ~bits[k]
+                excess -= 1
+            elif flip:
+                mask |= 1 << k
+        count = Popcount(width=len(bits), every=self._every, inverted=mask)
         self._m.submodules[f"count{number}"] = count
         self._m.d.comb += count.i.eq(Cat(bits))
         return count.o

@@ -28,6 +28,8 @@ _Groups = list[list[int]]
 GROUP_CAP = 8
 """Most rows of a group that are tried: beyond it classes are single lanes, or nearly so."""
 _NEAR = 12
+# LUT4 that count 0, 1, 2, … lanes, measured; above that they grow evenly.
+_SMALL = (0, 0, 2, 2, 3, 4, 7, 8, 10, 10, 12, 12, 16, 16, 19)
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _joined(levels: Sequence[int], row: Row) -> int:
 
 def leaf_luts(lanes: int) -> float:
     """Estimate the LUT4 that count so many lanes on ECP5."""
-    return {1: 0, 2: 2, 3: 2, 4: 3}.get(lanes, 1.4 * lanes - 1)
+    return _SMALL[lanes] if lanes < len(_SMALL) else 1.27 * lanes
 
 
 def sum_luts(top: int) -> float:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from ..unrolled_adders import ecp5_adder, ecp5_halver
 from . import ecp5
 
 __all__ = ["Fabric", "equip"]
 
 
 def equip(platform: Any, family: str) -> None:
-    """Give a platform the popcounts of its family; see `Popcount` and `MatchCount`.
+    """Give a platform the popcounts and adders of its family; see `Popcount`, `MatchCount`.
 
     Parameters
     ----------
@@ -20,6 +21,8 @@ def equip(platform: Any, family: str) -> None:
     if family == "ecp5":
         platform.get_popcount = ecp5.popcount
         platform.get_match_count = ecp5.match_count
+        platform.get_adder = ecp5_adder
+        platform.get_halver = ecp5_halver
 
 
 class Fabric:

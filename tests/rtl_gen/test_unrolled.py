@@ -15,9 +15,11 @@ from amaranth.sim import Simulator
 
 from bnnhw.fold.sharing import share_words
 from rtl_gen import unrolled_adders
+from rtl_gen.counting.ecp5 import CELLS, FILE
+from rtl_gen.counting.fabric import Fabric
 from rtl_gen.tools import ToolFailed, run_tool
 from rtl_gen.unrolled import UnrolledLayer
-from rtl_gen.unrolled_adders import Adder, Halver, ecp5_adder, ecp5_halver
+from rtl_gen.unrolled_adders import Adder, Halver
 from rtl_gen.unrolled_values import Values
 from sim.bench import exercise
 
@@ -140,11 +142,11 @@ def test_thresholds_just_at_and_off_by_one() -> None:
 
 def cell_model(kind: str, **ports: Any) -> Module:
     """CCU2C as Yosys's `cells_sim.v` for ECP5 has it, with both INJECT1 at "NO"."""
-    assert kind == "CCU2C"
     m = Module()
-    carry = ports["i_CIN"]
+    # What comes into the first cell of a chain must not matter: here it is 1.
+    carry = ports.pop("i_CIN", C(1, 1))
     for half in (0, 1):
-        assert ports[f"p_INJECT1_{half}"] == "NO"
+        assert ports.get(f"p_INJECT1_{half}", "NO") == "NO"
         init = ports[f"p_INIT{half}"].value
         inputs = Cat(ports[f"i_{name}{half}"] for name in "ABCD")
         propagate, generate, after = Signal(), Signal(), Signal()
@@ -155,15 +157,13 @@ def cell_model(kind: str, **ports: Any) -> Module:
             after.eq(Mux(propagate, carry, generate)),
         ]
         carry = after
-    m.d.comb += ports["o_COUT"].eq(carry)
+    if "o_COUT" in ports:
+        m.d.comb += ports["o_COUT"].eq(carry)
+    assert kind == "CCU2C" or kind.startswith("BNNHW_CARRY_")
     return m
 
 
-class Lattice:
-    """What the platforms of boards offer."""
-
-    get_adder = staticmethod(ecp5_adder)
-    get_halver = staticmethod(ecp5_halver)
+LATTICE = Fabric("ecp5")
 
 
 def settle(component: Any, cases: Any, platform: Any) -> None:
@@ -186,7 +186,7 @@ def pairs(left: int, right: int) -> list[tuple[int, int]]:
     return corners + [(dice.getrandbits(left), dice.getrandbits(right)) for _ in range(60)]
 
 
-@pytest.mark.parametrize("platform", [None, Lattice()])
+@pytest.mark.parametrize("platform", [None, LATTICE])
 @pytest.mark.parametrize("left", [1, 2, 3, 4, 5, 8])
 def test_adders(left: int, platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unrolled_adders, "Instance", cell_model)
@@ -205,10 +205,10 @@ def test_adders(left: int, platform: Any, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_wrong_cell_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unrolled_adders, "Instance", cell_model)
     cases = [({"i_left": a, "i_right": b}, a + b) for a, b in pairs(5, 5)]
-    for name in ("_ADD", "_FEED_BOTH", "_CARRY"):
+    for name, flipped in (("_ADD", 0x8008), ("_FEED_BOTH", 0x0002), ("_CARRY", 0x8000)):
         with monkeypatch.context() as patch, pytest.raises(AssertionError):
-            patch.setattr(unrolled_adders, name, getattr(unrolled_adders, name) ^ 0x8008)
-            settle(Adder(left=5, right=5, width=6), cases, Lattice())
+            patch.setattr(unrolled_adders, name, getattr(unrolled_adders, name) ^ flipped)
+            settle(Adder(left=5, right=5, width=6), cases, LATTICE)
 
 
 class Sums(wiring.Component):
@@ -234,7 +234,7 @@ class Sums(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize(("platform", "fault"), [(None, 0), (Lattice(), 0), (Lattice(), 1)])
+@pytest.mark.parametrize(("platform", "fault"), [(None, 0), (LATTICE, 0), (LATTICE, 1)])
 def test_equal_to_plain_sums_by_proof(tmp_path: Path, platform: Any, fault: int) -> None:
     """Yosys's SAT solver proves both equal for all vectors, carry cells included."""
     words, columns = Layer(5, 12, 1, "counts").words, 12
@@ -242,12 +242,16 @@ def test_equal_to_plain_sums_by_proof(tmp_path: Path, platform: Any, fault: int)
     gate = rtlil.convert(
         Sums(words, columns, shared=True), name="gate", platform=platform, emit_src=False
     )
+    # Only nextpnr reads an output that is connected to a constant.
+    (tmp_path / FILE).write_text(CELLS.replace(", .COUT(1'bx)", ""))
     (tmp_path / "gold.il").write_text(gold)
     (tmp_path / "gate.il").write_text(gate)
     script = (
         "read_rtlil gold.il; hierarchy -top gold; proc; flatten; opt; design -stash gold; "
-        "read_rtlil gate.il; read_verilog -DNO_INCLUDES +/ecp5/cells_sim.v; "
-        "hierarchy -top gate; proc; flatten; opt; "
+        f"read_rtlil gate.il; read_verilog -lib {FILE}; hierarchy -top gate; flatten; "
+        f"techmap -map {FILE}; read_verilog -DNO_INCLUDES +/ecp5/cells_sim.v; "
+        # Whatever comes into the first cell of a chain must not matter.
+        "hierarchy -top gate; proc; flatten; setundef -anyconst; opt; "
         "design -stash gate; design -copy-from gold -as gold gold; "
         "design -copy-from gate -as gate gate; "
         "miter -equiv -make_assert -flatten gold gate miter; hierarchy -top miter; "
