@@ -104,9 +104,14 @@ def _count(x: Any, weight: Any, columns: Any) -> Any:
     ends = np.empty((rows, _LANES), np.int32)
     for column in range(0, vectors, _LANES):
         size = min(_LANES, vectors - column)
-        for word in range(words):
-            for lane in range(size):
-                tile[word, lane] = x[word, column + lane]
+        if size == _LANES:
+            for word in range(words):
+                for lane in range(_LANES):  # a constant number: one move
+                    tile[word, lane] = x[word, column + lane]
+        else:
+            for word in range(words):
+                for lane in range(size):
+                    tile[word, lane] = x[word, column + lane]
         # The last tile may stand out over the edge; it is counted elsewhere and copied.
         target, start = (counts, column) if size == _LANES else (ends, 0)
         row = 0
