@@ -107,8 +107,13 @@ def chains(heap: Heap, *, every: int, most: int) -> list[Chain]:
         rows += [_joined(row) for row in _packed(pieces, most)]
     odd = [row for row in rows if len(row) % 2]
     even = [row for row in rows if len(row) % 2 == 0]
-    paired = [sum(odd[k : k + 2], []) for k in range(0, len(odd), 2)]
-    return [Chain(tuple(row)) for row in (*even, *paired)]
+    joined = []
+    for row in odd:
+        if joined and len(joined[-1]) % 2 and len(joined[-1]) + len(row) <= most:
+            joined[-1] = joined[-1] + row
+        else:
+            joined.append(row)
+    return [Chain(tuple(row)) for row in (*even, *joined)]
 
 
 _Piece = tuple[Segment, list[Half]]
@@ -197,8 +202,7 @@ def _fitted(count: int, p: _Function, g: _Function) -> tuple[int, tuple[int, ...
     A pin too many is connected to a wire again, which makes entries of the table unreachable for P;
     to constant 1 only where that does not help.
     """
-    for extra in ([], [ONE]):
-        spares = [*extra, *range(count)]
+    for spares in ([ONE], [ONE, *range(count)]):
         for order in permutations(range(count)):
             for spare in product(spares, repeat=_PINS - count):
                 pins = (*order, *spare)

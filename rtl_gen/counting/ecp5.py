@@ -16,8 +16,14 @@ FILE = "bnnhw_carry.vlib"
 
 # Yosys connects 0 to a carry input that is left open, and a wire to a carry output, each of which
 # takes nextpnr two LUT4 more. So the first and the last cell of a chain have a name of their own
-# until synthesis is done.
-_KINDS = {(False, False): "ONLY", (False, True): "FIRST", (True, False): "LAST"}
+# until synthesis is done. So has every other cell: ABC looks into a CCU2C, sees that some sums are
+# carries, and leads the carry out itself, which takes two LUT4 as well.
+_KINDS = {
+    (False, False): "ONLY",
+    (False, True): "FIRST",
+    (True, False): "LAST",
+    (True, True): "MIDDLE",
+}
 _PINS = [f"{pin}{half}" for half in (0, 1) for pin in "ABCD"]
 
 
@@ -141,13 +147,8 @@ class Ecp5Count(Elaboratable):
                 ports["i_CIN"] = carry
             if following is not None:
                 ports["o_COUT"] = following
-            kind = _KINDS.get((carry is not None, following is not None))
-            if kind is None:
-                name = "CCU2C"
-                ports |= {"p_INJECT1_0": "NO", "p_INJECT1_1": "NO"}
-            else:
-                name = f"BNNHW_CARRY_{kind}"
-            m.submodules += Instance(name, **ports)
+            kind = _KINDS[carry is not None, following is not None]
+            m.submodules += Instance(f"BNNHW_CARRY_{kind}", **ports)
             carry = following
 
     def _logic(self, m: Module, chain: Chain, outs: list[Value | None]) -> None:
