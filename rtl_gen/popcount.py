@@ -117,8 +117,8 @@ class Popcount(wiring.Component):
         if hasattr(platform, "get_popcount"):
             return platform.get_popcount(self)
         m = Module()
-        word = self.i ^ self._inverted
-        bits = [word[k] for k in range(self._width)]
+        # Bit by bit: a slice of an expression would build all of it again for each bit.
+        bits = [~self.i[k] if self._inverted >> k & 1 else self.i[k] for k in range(self._width)]
         total = _registered_sum(m, bits, step=self.step, every=self._every, stop=self._latency)
         m.d.comb += self.o.eq(total)
         return m
