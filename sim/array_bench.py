@@ -5,6 +5,7 @@ Python, from what NAME.json says. Exit status 0: all agreed; 1: not; 2: nothing 
 """
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -24,6 +25,10 @@ HERE = Path(__file__).resolve().parent
 NAME = Path(__file__).stem.removeprefix("test_")
 PERIOD = 10
 VERILATOR_MINIMUM = (5, 36)
+MANIFEST = (
+    json.loads((HERE / f"{NAME}.json").read_text()) if (HERE / f"{NAME}.json").exists() else {}
+)
+WITH_BUS = "bus" in MANIFEST
 
 
 class Model:
@@ -40,57 +45,72 @@ class Model:
     def __init__(self, manifest, seed):
         given = manifest["parameters"]
         self.pe, self.simd, self.folds = given["pe"], given["simd"], given["folds"]
-        self.rows, self.columns = given["rows"], given["columns"]
-        self.stored = given["weights"] == "stored"
+        self.rows, self.columns, self.batch = given["rows"], given["columns"], given["batch"]
+        self.streamed = given["weights"] == "streamed"
+        self.copies_last = manifest["streams"]["result"]["last"] == "copied"
         self.bits = manifest["streams"]["result"]["bits"]
         self.thresholds = manifest.get("thresholds")
         self.weights = [int(row, 16) for row in manifest.get("weights", [])]
         self.dice = random.Random(seed)
 
-    def vector(self):
-        """Make a random vector: words for each input, and for the output (word, last, mask)."""
-        bits = self.dice.getrandbits(self.columns)
-        # Now and then the extremes: no other vector reaches the largest count.
-        if self.dice.random() < 0.2 and self.stored:
-            bits = self.dice.choice(self.weights)
-        rows = self.weights or [self.dice.getrandbits(self.columns) for _ in range(self.rows)]
-        if not self.stored and self.dice.random() < 0.2:
-            rows[self.dice.randrange(self.rows)] = bits
-        last = True if self.stored else self.dice.random() < 0.5
+    def renew(self, memories):
+        """Throw new contents for the memories that are written."""
+        if "WEIGHTS" in memories:
+            self.weights = [self.dice.getrandbits(self.columns) for _ in range(self.rows)]
+        if "THRESHOLDS" in memories:
+            self.thresholds = [self.dice.randint(0, self.columns + 1) for _ in range(self.rows)]
+
+    def weight_words(self, rows):
+        """Pack rows into weight words: lanes past the last column are 1."""
+        ones = (1 << self.folds * self.simd) - (1 << self.columns)
+        padded = [row | ones for row in rows]
+        padded += [ones] * (-len(rows) % self.pe)
         lane = (1 << self.simd) - 1
-        inputs: dict[str, list[tuple[int, int]]] = {
+        return [
+            sum((padded[n + p] >> s * self.simd & lane) << p * self.simd for p in range(self.pe))
+            for n in range(0, self.rows, self.pe)
+            for s in range(self.folds)
+        ]
+
+    def frame(self):
+        """Make random vectors: words for each input, and for the output (word, last, mask)."""
+        rows = self.weights
+        if self.streamed:
+            rows = [self.dice.getrandbits(self.columns) for _ in range(self.rows)]
+        # Now and then the extremes: no other vector reaches the largest count.
+        vectors = [
+            self.dice.choice(rows)
+            if self.dice.random() < 0.2
+            else self.dice.getrandbits(self.columns)
+            for _ in range(self.batch)
+        ]
+        last = self.dice.random() < 0.5 if self.copies_last else True
+        lane = (1 << self.simd) - 1
+        activation = [bits >> k * self.simd & lane for bits in vectors for k in range(self.folds)]
+        inputs = {
             "activation": [
-                (bits >> k * self.simd & lane, last and k == self.folds - 1)
-                for k in range(self.folds)
+                (word, int(last and k == len(activation) - 1)) for k, word in enumerate(activation)
             ]
         }
-        if not self.stored:
-            inputs["weight"] = [
-                (
-                    sum(
-                        (row >> k * self.simd & lane) << p * self.simd for p, row in enumerate(rows)
-                    ),
-                    0,
-                )
-                for k in range(self.folds)
-            ]
-        return inputs, self.answer(bits, rows, last)
+        if self.streamed:
+            inputs["weight"] = [(word, 0) for word in self.weight_words(rows)]
+        return inputs, self.answer(vectors, rows, last)
 
-    def answer(self, bits, rows, last):
+    def answer(self, vectors, rows, last):
         """Count in each row the columns that agree; compare with thresholds, if any."""
-        codes = []
-        for number, row in enumerate(rows):
-            count = sum((bits >> k & 1) == (row >> k & 1) for k in range(self.columns))
-            codes.append(count if self.thresholds is None else count >= self.thresholds[number])
         words = []
         for start in range(0, self.rows, self.pe):
-            part = codes[start : start + self.pe]
-            word = sum(int(code) << p * self.bits for p, code in enumerate(part))
+            part = range(start, min(start + self.pe, self.rows))
             # Counts in the lanes of absent rows have no meaning; bits there are 0.
             lanes = len(part) if self.thresholds is None else self.pe
-            words.append(
-                (word, last and start + self.pe >= self.rows, (1 << lanes * self.bits) - 1)
-            )
+            mask = (1 << lanes * self.bits) - 1
+            ends = last and start + self.pe >= self.rows
+            for number, bits in enumerate(vectors):
+                counts = [self.columns - (bits ^ rows[r]).bit_count() for r in part]
+                if self.thresholds is not None:
+                    counts = [c >= self.thresholds[r] for r, c in zip(part, counts, strict=True)]
+                word = sum(int(code) << p * self.bits for p, code in enumerate(counts))
+                words.append((word, ends and number == len(vectors) - 1, mask))
         return words
 
 
@@ -120,25 +140,38 @@ class Bench:
     """Drive all streams of the array and check what comes."""
 
     def __init__(self, dut, seed, vectors):
-        self.manifest = json.loads((HERE / f"{NAME}.json").read_text())
+        self.manifest = MANIFEST
         self.dut = dut
         self.dice = random.Random(seed)
         self.clock = getattr(dut, self.manifest["clock"])
         self.ports = {
             name: Port(dut, given["ports"]) for name, given in self.manifest["streams"].items()
         }
-        model = Model(self.manifest, seed)
-        self.inputs: dict[str, list[tuple[int, int]]] = {
-            name: [] for name in self.ports if name != "result"
-        }
+        self.bus = None
+        if WITH_BUS:
+            master = importlib.import_module(f"{NAME}_bus")
+            self.bus = master.Bus(dut, self.clock, MANIFEST, self.dice)
+        self.model = Model(self.manifest, seed)
+        self.vectors = vectors
+        self.inputs: dict[str, list[tuple[int, int]]] = {}
         self.expected = []
-        for _ in range(vectors):
-            inputs, answer = model.vector()
+        self.taken = []
+        self.came = []
+
+    async def prepare(self, renew=True):
+        """Load new weights and thresholds where they are written, and make the vectors."""
+        if self.bus is not None:
+            if renew:
+                self.model.renew(self.bus.memories)
+                await self.bus.load(self.model)
+            await self.bus.run(True)
+        self.inputs = {name: [] for name in self.ports if name != "result"}
+        self.expected = []
+        for _ in range(-(-self.vectors // self.model.batch)):
+            inputs, answer = self.model.frame()
             for name, words in inputs.items():
                 self.inputs[name] += words
             self.expected += answer
-        self.taken = []
-        self.came = []
 
     async def reset(self, clocks=4):
         """Reset, with nothing on offer."""
@@ -146,12 +179,14 @@ class Bench:
         line = getattr(self.dut, reset["port"])
         for name, port in self.ports.items():
             (port.ready if name == "result" else port.valid).value = 0
+        if self.bus is not None:
+            self.bus.idle()
         line.value = reset["active"]
         for _ in range(clocks):
             await RisingEdge(self.clock)
         line.value = 1 - reset["active"]
-        # The stored weights are there one clock later.
-        for _ in range(2):
+        # The stored weights are there some clocks later.
+        for _ in range(4):
             await RisingEdge(self.clock)
 
     async def source(self, name, stall):
@@ -227,10 +262,46 @@ async def start(dut, seed, vectors=None):
     return bench
 
 
-@cocotb.test(timeout_time=100, timeout_unit="ms")
+def with_bus(test):
+    """Make it a test of an array that has a bus."""
+    return cocotb.test(timeout_time=1000, timeout_unit="ms")(test) if WITH_BUS else test
+
+
+@with_bus
+async def first_contents(dut):
+    """Compute with what the manifest says that the memories begin with."""
+    bench = await start(dut, 3)
+    await bench.prepare(renew=False)
+    await bench.run(0.3)
+
+
+@with_bus
+async def registers(dut):
+    """Read what the manifest says of every register; be refused what is not to be done."""
+    bench = await start(dut, 4)
+    bus = bench.bus
+    for register in bus.registers.values():
+        assert await bus.access(register["offset"]) == (register["reset"], False), register["name"]
+        if register["access"] == "ro":
+            _, error = await bus.access(register["offset"], 0)
+            assert error, f"{register['name']} was written"
+    for memory in bus.memories.values():
+        assert (await bus.access(memory["base"])) == (0, True), "a memory was read"
+        parts = memory["stride"] // 4
+        absent = [part for part in range(parts) if part >= len(memory["parts"])]
+        absent += [parts * k for k in range(memory["depth"], memory["size"] // memory["stride"])]
+        for place in absent:
+            assert (await bus.access(memory["base"] + 4 * place, 0))[1], "no such word"
+    await bus.run(True)
+    for memory in bus.memories.values():
+        assert (await bus.access(memory["base"], 0))[1], "a memory was written while RUN is 1"
+
+
+@cocotb.test(timeout_time=1000, timeout_unit="ms")
 async def full_rate(dut):
     """Without stalls: every result, and the schedule that the manifest promises."""
     bench = await start(dut, 0)
+    await bench.prepare()
     await bench.run()
     schedule = bench.manifest["schedule"]
     assert bench.came[0] - bench.taken[0] == schedule["latency"], "latency"
@@ -245,19 +316,22 @@ async def full_rate(dut):
 async def stalls(dut):
     """With random stalls on all sides, from few to many."""
     bench = await start(dut, 1)
+    await bench.prepare()
     await bench.run(bench.dice.choice([0.2, 0.5, 0.8]))
 
 
-@cocotb.test(timeout_time=100, timeout_unit="ms")
+@cocotb.test(timeout_time=1000, timeout_unit="ms")
 async def reset_in_the_middle(dut):
     """Forget what was under way, at a reset."""
     bench = await start(dut, 2, vectors=20)
+    await bench.prepare()
     tasks = [cocotb.start_soon(bench.source(name, 0.3)) for name in bench.inputs]
     for _ in range(bench.dice.randrange(5, 30)):
         await RisingEdge(bench.clock)
     for task in tasks:
         task.cancel()
     await bench.reset(1)
+    await bench.prepare(renew=False)
     await bench.run(0.3)
 
 

@@ -1,11 +1,23 @@
 """`bnnhw generate`: Verilog of a network, or of an array of a chosen size."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import BoardName, ClockMHz, FoldingFile, Fps, Json, Model, Name, Naming, OutDir, make
+from .options import (
+    BoardName,
+    ClockMHz,
+    FoldingFile,
+    Fps,
+    Json,
+    Model,
+    Name,
+    Naming,
+    OutDir,
+    Pixel,
+    make,
+)
 from .show import emit_json, pairs, progress, table
 
 __all__ = ["app"]
@@ -17,6 +29,7 @@ app = typer.Typer(help="Write Verilog.", no_args_is_help=True)
 def network(
     model: Model,
     out: OutDir,
+    pixel: Pixel = "auto",
     board: BoardName = None,
     fps: Fps = None,
     clock: ClockMHz = None,
@@ -33,7 +46,9 @@ def network(
 
     if naming not in NAMINGS:
         raise UsageError(f"There is no naming '{naming}'.", f"Choose one of {', '.join(NAMINGS)}.")
-    planned = make(model, board=board, fps=fps, clock=clock, folding=folding, name=name)
+    planned = make(
+        model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding, name=name
+    )
     plan = planned.plan
     check_output(file_names(plan), out, keep=planned.inputs)
     with progress(as_json) as tell:
@@ -72,26 +87,66 @@ def array(
     pe: Annotated[int, typer.Option("--pe", help="Rows computed at once.")],
     simd: Annotated[int, typer.Option("--simd", help="Columns computed at once.")],
     folds: Annotated[
-        int | None, typer.Option("--folds", help="Words of a vector, with streamed weights.")
+        int | None,
+        typer.Option("--folds", help="Words of a vector that are summed up; 1 is single shot."),
     ] = None,
-    target: Annotated[str, typer.Option("--target", help="ice40, ecp5 or generic.")] = "generic",
+    rows: Annotated[
+        int | None, typer.Option("--rows", help="Rows of the matrix; PE if not given.")
+    ] = None,
+    columns: Annotated[
+        int | None, typer.Option("--columns", help="Columns of the matrix, in place of --folds.")
+    ] = None,
     weights: Annotated[
-        Path | None,
-        typer.Option("--weights", help="Stored weights: .npz with 'weights', ±1 or bits."),
+        str,
+        typer.Option(
+            "--weights",
+            help="stream, ram (written over the bus), or a file: .npz with 'weights', ±1 or bits.",
+        ),
+    ] = "stream",
+    initial: Annotated[
+        Path | None, typer.Option("--initial", help="File of the first weights in RAM.")
     ] = None,
+    thresholds: Annotated[
+        str,
+        typer.Option(
+            "--thresholds",
+            help="none, ram, one number for all, or a file: .npz with 'thresholds'.",
+        ),
+    ] = "none",
+    bus: Annotated[
+        str | None, typer.Option("--bus", help="axi4-lite or wishbone, to write RAM over.")
+    ] = None,
+    batch: Annotated[
+        int, typer.Option("--batch", help="Vectors that share each streamed weight word.")
+    ] = 1,
+    pipeline: Annotated[
+        str, typer.Option("--pipeline", help="Registers in popcounts: area, balanced or speed.")
+    ] = "area",
+    target: Annotated[str, typer.Option("--target", help="ice40, ecp5 or generic.")] = "generic",
+    interface: Annotated[
+        str,
+        typer.Option(
+            "--interface", "--naming", help="Ports: plain (ready/valid) or axi4-stream (or axis)."
+        ),
+    ] = "plain",
     name: Name = None,
-    naming: Naming = "plain",
     as_json: Json = False,
 ) -> None:
-    """Write the Verilog of one XNOR-popcount matrix-vector unit, and a testbench for it."""
-    from rtl_gen.product import load_weights, make_array, write_array
+    """Write the Verilog of one XNOR-popcount matrix-vector unit, and all that comes with it."""
+    from rtl_gen.product import make_array, write_array
 
-    stored = load_weights(weights) if weights else None
+    chosen = _contents(weights, initial, thresholds)
     with progress(as_json) as tell:
         tell("writing Verilog (the first start of Yosys takes half a minute)", 0, 0)
-        product = make_array(pe=pe, simd=simd, folds=folds, weights=stored, target=target)
+        product = make_array(
+            pe=pe, simd=simd, folds=folds, rows=rows, columns=columns, bus=bus, batch=batch,
+            pipeline=pipeline, target=target, **chosen,
+        )  # fmt: skip
         files = write_array(
-            product, out, name=f"array_{pe}x{simd}" if name is None else name, naming=naming
+            product,
+            out,
+            name=f"array_{pe}x{simd}" if name is None else name,
+            naming="axis" if interface == "axi4-stream" else interface,
         )
     if as_json:
         emit_json({**product.manifest, "files": [str(path) for path in files]})
@@ -100,3 +155,26 @@ def array(
         (key, value) for key, value in product.manifest.items() if isinstance(value, (int, str))
     ]
     pairs(f"array of {pe} × {simd}", [*facts, *((path.suffix[1:], path) for path in files)])
+
+
+def _contents(weights: str, initial: Path | None, thresholds: str) -> dict[str, Any]:
+    """Read what the options `--weights`, `--initial` and `--thresholds` name."""
+    from bnnhw.errors import UsageError
+    from rtl_gen.product import load_thresholds, load_weights
+
+    chosen: dict[str, Any] = {
+        "ram": [k for k, v in (("weights", weights), ("thresholds", thresholds)) if v == "ram"]
+    }
+    if initial is not None and weights != "ram":
+        raise UsageError(
+            f"--initial was given, but the weights are '{weights}', not ram.",
+            "Leave it out, or give --weights ram.",
+        )
+    source = initial if weights == "ram" else None if weights == "stream" else Path(weights)
+    if source is not None:
+        chosen["weights"] = load_weights(source)
+    if thresholds.isdecimal():
+        chosen["thresholds"] = int(thresholds)
+    elif thresholds not in ("none", "ram"):
+        chosen["thresholds"] = load_thresholds(Path(thresholds))
+    return chosen

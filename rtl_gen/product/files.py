@@ -1,4 +1,4 @@
-"""The files of an array: Verilog, manifest, a page to read, and a bench that its user can run."""
+"""The files of an array, complete or not at all."""
 
 import json
 import shutil
@@ -11,8 +11,9 @@ from bnnhw.names import checked
 
 from ..content import folder
 from ..shell import NAMINGS, Port
-from ..verilog import emit
 from .make import ArrayProduct
+from .pages import core_file, instantiation, page, readme, waivers
+from .register_pages import c_header, register_page, register_values
 
 __all__ = ["write_array"]
 
@@ -20,7 +21,12 @@ __all__ = ["write_array"]
 def write_array(
     product: ArrayProduct, out: Path, *, name: str, naming: str = "plain"
 ) -> tuple[Path, ...]:
-    """Write ``NAME.v``, ``NAME.json``, ``NAME.md`` and ``test_NAME.py``.
+    """Write an array into a folder: Verilog, bench, pages, and what tools want to have.
+
+    ``NAME.v``, ``NAME.json`` (manifest with the table of ports), ``NAME.md`` (a page with the same
+    table), ``test_NAME.py``, ``NAME.vh`` (instantiation template), ``NAME.core`` (FuseSoC),
+    ``NAME.vlt`` (Verilator's waivers) and ``README.md``; behind a bus ``NAME_registers.json``,
+    ``NAME_registers.md``, ``NAME_registers.h`` and ``NAME_bus.py`` too.
 
     They are complete before the first of them appears in `out`; files of the same names there are
     replaced, others left alone.
@@ -56,15 +62,38 @@ def write_array(
         "identity": product.identity,
         "parameters": ", ".join(f"{key} {value}" for key, value in given.items()),
     }
-    text, ports = emit(product.component, name=name, header=header, naming=naming)
+    text, ports = product.emit(name, header, naming)
     manifest = _manifest(product, name, naming, ports)
-    files = {
-        f"{name}.v": text,
-        f"{name}.json": json.dumps(manifest, indent=1, ensure_ascii=False) + "\n",
-        f"{name}.md": _page(name, manifest),
-        f"test_{name}.py": (folder("sim") / "array_bench.py").read_text(),
+    contents = {
+        f"{name}.v": ("the hardware, Verilog-2005", text),
+        f"{name}.json": ("manifest: parameters, ports, streams, schedule", _json(manifest)),
+        f"{name}.md": ("the page to read: ports, streams, schedule, packing", page(name, manifest)),
+        f"test_{name}.py": ("bench to run, with cocotb alone", _source("array_bench.py")),
+        f"{name}.vh": ("instantiation template", instantiation(name, manifest)),
+        f"{name}.core": ("description for FuseSoC", core_file(name, manifest)),
+        f"{name}.vlt": ("what Verilator may say, with reasons", waivers(name)),
     }
+    if product.table is not None:
+        values = register_values(product.table)
+        bus = manifest["parameters"]["bus"]
+        parameters = manifest["parameters"]
+        contents |= {
+            f"{name}_bus.py": ("the bench's master of the bus", _source("array_bus.py")),
+            f"{name}_registers.json": ("register map", _json({"module": name, **values})),
+            f"{name}_registers.md": ("register map, to read", register_page(name, values, bus)),
+            f"{name}_registers.h": ("register map, for C", c_header(name, values, parameters)),
+        }
+    files = {file: text for file, (_, text) in contents.items()}
+    files["README.md"] = readme(name, {file: what for file, (what, _) in contents.items()})
     return _deliver(out, files)
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+
+
+def _source(file: str) -> str:
+    return (folder("sim") / file).read_text()
 
 
 def _deliver(out: Path, files: dict[str, str]) -> tuple[Path, ...]:
@@ -105,11 +134,26 @@ def _manifest(product: ArrayProduct, name: str, naming: str, ports: list[Port]) 
         "reset": {"port": reset.name, "active": 0 if naming == "axis" else 1, "synchronous": True},
         **rest,
         "streams": streams,
+        **_bus(product, ports),
         "ports": [
             {"name": p.name, "direction": p.direction, "width": p.width,
              "meaning": _meaning(product, p)} for p in ports
         ],
     }  # fmt: skip
+
+
+def _bus(product: ArrayProduct, ports: list[Port]) -> dict[str, Any]:
+    """Give the register map, and the ports of the bus by their names on the bus."""
+    if product.table is None:
+        return {}
+    prefixes = ("s_axil_", "wb_")
+    found = {
+        port.name.removeprefix(prefix): port.name
+        for port in ports
+        for prefix in prefixes
+        if not port.stream and port.name.startswith(prefix)
+    }
+    return {"bus": {"ports": found, **register_values(product.table)}}
 
 
 def _meaning(product: ArrayProduct, port: Port) -> str:
@@ -123,56 +167,3 @@ def _meaning(product: ArrayProduct, port: Port) -> str:
         "valid": f"{name}: a word is offered, and stays until it is taken",
         "ready": f"{name}: a word that is offered at this clock edge is taken",
     }[port.field]
-
-
-def _page(name: str, manifest: dict[str, Any]) -> str:
-    """Write the page from a template whose paragraphs are lines here."""
-    given, schedule = manifest["parameters"], manifest["schedule"]
-    ports = "\n".join(
-        f"| `{p['name']}` | {p['direction']} | {p['width']} | {p['meaning']} |"
-        for p in manifest["ports"]
-    )
-    streams = "\n".join(f"- **{k}**: {item['meaning']}" for k, item in manifest["streams"].items())
-    parameters = "\n".join(f"| {key} | {value} |" for key, value in given.items())
-    packing = "\n".join(f"- {rule}" for rule in manifest["packing"])
-    return f"""# {name}
-
-An XNOR-popcount matrix-vector unit: {given["pe"]} rows and {given["simd"]} columns at once, weights
-{given["weights"]}. Generated by {manifest["generator"]};
-identity `{manifest["identity"]}`.
-
-| parameter | value |
-|---|---|
-{parameters}
-
-## Ports
-
-| port | direction | bits | meaning |
-|---|---|---|---|
-{ports}
-
-## Streams
-
-{streams}
-
-A word moves at a rising clock edge with `valid` and `ready` high. `valid` never waits for `ready`.
-A stalled result stops the array; nothing is lost.
-
-## Schedule
-
-A vector takes {schedule["cycles"]} clocks, and the next one follows without a bubble. Its first
-result word leaves {schedule["latency"]} clocks after its first activation word was taken, if no
-side waits.
-
-## Packing
-
-{packing}
-
-## Bench
-
-    pip install "cocotb>=2"
-    python test_{name}.py
-
-It needs Icarus Verilog, or Verilator 5.036 or later, on the PATH, and reads `{name}.v` and
-`{name}.json` beside it. `--help` lists its options.
-"""

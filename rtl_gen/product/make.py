@@ -1,34 +1,36 @@
-"""One XNOR-popcount matrix-vector unit of a chosen size, and what its user has to know of it."""
+"""One matrix-vector unit of a chosen size, and what its user has to know of it."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from amaranth.lib import wiring
 
 from bnnhw import __version__
-from bnnhw.bits import bits_for
-from bnnhw.errors import UsageError
 from bnnhw.fold import LayerFold
 from bnnhw.graph import Dense
 from bnnhw.plan.pack import threshold_words, weight_words
 
 from ..array import PEArray
+from ..batch import BatchedArray
+from ..bus.access import WORD_BITS
+from ..bus.register_map import RegisterMap, lay_out
 from ..mvtu import Mvtu
-from ..rom import STYLES
-from .weights import to_bits
+from ..shell import Port
+from ..verilog import emit
+from .describe import batch_streams, packing, streams_of
+from .spec import ArraySpec, make_spec
+from .tiled import TILED_FROM, array_latency, emit_tiled
+from .top import BusUnit
+from .unit import MatrixUnit
 
-__all__ = ["TARGETS", "ArrayProduct", "make_array"]
+__all__ = ["ArrayProduct", "make_array"]
 
-TARGETS = ("generic", "ice40", "ecp5")
-
-# No open FPGA holds more; beyond that the netlist alone takes minutes and gigabytes.
-_LANES_CAP = 1 << 16
-_FOLDS_CAP = 1 << 20
+Emit = Callable[[str, Mapping[str, str], str], tuple[str, list[Port]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,18 +39,21 @@ class ArrayProduct:
 
     Parameters
     ----------
-    component : Component
-        A `PEArray` where weights are streamed in, an `Mvtu` where they are stored.
+    emit : callable
+        Takes name, header and naming as `rtl_gen.verilog.emit`; gives the text and the ports.
     streams : dict of str to str
         From the component's stream members to the names that people read: ``activation``,
         ``weight``, ``result``.
     manifest : dict
         JSON values: parameters, streams, schedule, packing, identity, and the stored numbers.
+    table : RegisterMap or None
+        Of a unit behind a bus.
     """
 
-    component: wiring.Component
+    emit: Emit
     streams: dict[str, str]
     manifest: dict[str, Any]
+    table: RegisterMap | None = None
 
     @property
     def identity(self) -> str:
@@ -56,32 +61,7 @@ class ArrayProduct:
         return str(self.manifest["identity"])
 
 
-def _integer(name: str, value: object, limit: int, of: str = "") -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
-        raise UsageError(
-            f"{name} must be a whole number from 1 to {limit}{of}, not {value!r}.",
-            f"Choose another {name}.",
-        )
-    return value
-
-
-def _choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise UsageError(
-            f"{name} must be one of {', '.join(choices)}, not {value!r}.", "Choose one of them."
-        )
-
-
-def make_array(
-    *,
-    pe: int,
-    simd: int,
-    folds: int | None = None,
-    weights: npt.ArrayLike | None = None,
-    thresholds: int | Sequence[int] | None = None,
-    style: str = "auto",
-    target: str = "generic",
-) -> ArrayProduct:
+def make_array(**given: Any) -> ArrayProduct:
     """Make one matrix-vector unit.
 
     Parameters
@@ -90,15 +70,26 @@ def make_array(
         Rows computed at once.
     simd : int
         Columns computed at once.
-    folds : int or None
-        Words of a vector, 1 where None; with stored weights it follows from their columns.
+    folds, rows, columns : int or None
+        Words of a vector, and size of the matrix; 1, `pe` and ``simd * folds`` where None. With
+        given weights they follow from these.
     weights : array of 0/1 or −1/+1, shape (rows, columns), or None
-        Stored weights; streamed in where None.
+        Constant weights, or the first contents of those in RAM. Where None, weights in RAM begin
+        as −1, others are streamed in.
     thresholds : int, sequence of int, or None
-        With stored weights: a row's output is the bit ``count >= threshold``, 0 … columns + 1, one
-        for all or one for each row; where None the counts themselves leave.
+        A row's output is the bit ``count >= threshold``, 0 … columns + 1, one for all or one for
+        each row; first contents where they are in RAM. Where None the counts themselves leave;
+        thresholds in RAM begin as 0.
+    ram : sequence of str
+        Which of ``"weights"`` and ``"thresholds"`` are written over the bus.
+    bus : str or None
+        ``"axi4-lite"`` or ``"wishbone"``; needed if something is in RAM.
+    batch : int
+        Vectors that share each streamed weight word.
+    pipeline : str
+        ``"area"``, ``"balanced"`` or ``"speed"``: registers between the adders of a popcount.
     style : str
-        Where stored weights lie: ``"lut"``, ``"block"`` (block RAM) or ``"auto"``.
+        Where constant weights lie: ``"lut"``, ``"block"`` (block RAM) or ``"auto"``.
     target : str
         One of `TARGETS`; it resolves ``"auto"``, which the synthesiser does for ``"generic"``.
 
@@ -107,149 +98,163 @@ def make_array(
     UsageError
         If a parameter is out of range or two do not suit each other.
     """
-    _choice("target", target, TARGETS)
-    _choice("style", style, STYLES)
-    _integer("PE", pe, _LANES_CAP)
-    _integer("SIMD", simd, _LANES_CAP)
-    _integer("PE times SIMD", pe * simd, _LANES_CAP)
-    if weights is None:
-        if thresholds is not None:
-            raise UsageError(
-                "Thresholds were given, but no stored weights.",
-                "Give weights too, or compare the counts outside of the array.",
-            )
-        return _streamed(
-            pe, simd, _integer("folds", 1 if folds is None else folds, _FOLDS_CAP), style, target
-        )
-    matrix = to_bits(weights, "the array")
-    rows, columns = matrix.shape
-    _integer("PE", pe, rows, f" (the weights' {rows} rows)")
-    _integer("SIMD", simd, columns, f" (the weights' {columns} columns)")
-    derived = -(-columns // simd)
-    if folds not in (None, derived):
-        raise UsageError(
-            f"folds = {folds!r} does not suit weights of {columns} columns and SIMD {simd}.",
-            f"Leave it out; it is {derived}.",
-        )
-    return _stored(pe, simd, matrix, _levels(thresholds, rows, columns), style, target)
+    spec = make_spec(**given)
+    if spec.bare:
+        return _bare(spec)
+    if spec.batch > 1:
+        return _batched(spec)
+    if spec.matrix is not None and not spec.ram:
+        return _stored(spec)
+    return _composed(spec)
 
 
-def _levels(thresholds: int | Sequence[int] | None, rows: int, columns: int) -> list[int] | None:
-    if thresholds is None:
-        return None
-    given = [thresholds] * rows if isinstance(thresholds, int) else list(thresholds)
-    wrong = [t for t in given if not isinstance(t, (int, np.integer)) or not 0 <= t <= columns + 1]
-    if len(given) != rows or wrong:
-        raise UsageError(
-            f"There are {len(given)} thresholds for {rows} rows; wrong are {wrong[:4]}.",
-            f"Give one whole number from 0 to {columns + 1}, or one for each row.",
-        )
-    return [int(level) for level in given]
-
-
-def _streamed(pe: int, simd: int, folds: int, style: str, target: str) -> ArrayProduct:
-    array = PEArray(pe=pe, simd=simd, folds=folds)
-    streams = {
-        "activation": {
-            "direction": "in", "elements": simd, "bits": 1, "words": folds,
-            "meaning": f"A group of {simd} activation bits a word, {folds} words a vector; "
-            "`last` with a vector's last word comes back with its result.",
-        },
-        "weight": {
-            "direction": "in", "elements": pe, "bits": simd, "words": folds,
-            "meaning": f"The weights that belong to one activation word: {simd} bits for each of "
-            f"{pe} rows. A word is taken together with an activation word.",
-        },
-        "result": {
-            "direction": "out", "elements": pe, "bits": array.count_bits, "words": 1,
-            "meaning": f"For each row the number of lanes that agree, 0 … {simd * folds}: one word "
-            "a vector.",
-        },
-    }  # fmt: skip
-    parameters = {
-        "pe": pe, "simd": simd, "folds": folds, "rows": pe, "columns": simd * folds,
-        "weights": "streamed", "thresholds": False, "style": style, "target": target,
-    }  # fmt: skip
-    schedule = {"latency": folds - 1 + array.latency, "cycles": folds}
-    names = {"i_activation": "activation", "i_weight": "weight", "o": "result"}
-    return _product(array, names, parameters, streams, schedule, {})
-
-
-def _stored(
-    pe: int,
-    simd: int,
-    matrix: npt.NDArray[np.uint8],
-    levels: list[int] | None,
-    style: str,
-    target: str,
-) -> ArrayProduct:
-    rows, columns = (int(extent) for extent in matrix.shape)
-    resolved = style
-    if style == "auto" and target != "generic":
-        resolved = LayerFold(pe, simd).weight_style(rows, columns)
-    words = None
-    if levels is not None:
-        words = threshold_words(np.array(levels)[:, None], columns, pe)
-    unit = Mvtu(
-        rows=rows, columns=columns, pe=pe, simd=simd, thresholds=words, weight_style=resolved,
-        weights=weight_words(Dense("w", ("x",), matrix), np.zeros(rows, np.bool_), pe, simd),
-    )  # fmt: skip
-    bits = 1 if levels is not None else bits_for(columns + 1)
-    what = "the bit `count >= threshold`" if levels is not None else f"the count, 0 … {columns}"
-    spare = "" if rows % pe == 0 else (
-        f" Lanes past row {rows - 1} carry {'0' if levels is not None else 'no meaning'}."
-    )  # fmt: skip
-    streams = {
-        "activation": {
-            "direction": "in", "elements": simd, "bits": 1, "words": unit.synapse_folds,
-            "meaning": f"A group of {simd} activation bits a word, {unit.synapse_folds} words a "
-            "vector; lanes past the last column must be 0; `last` is not read.",
-        },
-        "result": {
-            "direction": "out", "elements": pe, "bits": bits, "words": unit.neuron_folds,
-            "meaning": f"For each row {what}: {unit.neuron_folds} words a vector, `last` with the "
-            f"last.{spare}",
-        },
-    }  # fmt: skip
-    parameters = {
-        "pe": pe, "simd": simd, "folds": unit.synapse_folds, "rows": rows, "columns": columns,
-        "weights": "stored", "thresholds": levels is not None, "style": resolved, "target": target,
-    }  # fmt: skip
-    # Column 0 is the lowest bit of a row.
-    packed = np.packbits(matrix, axis=1, bitorder="little")
-    numbers = {
-        "weights": [hex(int.from_bytes(row.tobytes(), "little")) for row in packed],
-        "thresholds": levels,
+def _bare(spec: ArraySpec) -> ArrayProduct:
+    given: dict[str, Any] = {
+        "pe": spec.pe,
+        "simd": spec.simd,
+        "folds": spec.folds,
+        "every": spec.every,
     }
+    if spec.pe * spec.simd > TILED_FROM:
+
+        def make(name: str, header: Mapping[str, str], naming: str) -> tuple[str, list[Port]]:
+            return emit_tiled(**given, name=name, header=header, naming=naming)
+    else:
+
+        def make(name: str, header: Mapping[str, str], naming: str) -> tuple[str, list[Port]]:
+            return emit(PEArray(**given), name=name, header=header, naming=naming)
+
+    latency = spec.folds - 1 + array_latency(spec.simd, spec.folds, spec.every)
+    schedule = {"latency": latency, "cycles": spec.folds}
+    names = {"i_activation": "activation", "i_weight": "weight", "o": "result"}
+    return _product(spec, make, names, streams_of(spec), schedule)
+
+
+def _batched(spec: ArraySpec) -> ArrayProduct:
+    unit = BatchedArray(
+        rows=spec.rows, columns=spec.columns, pe=spec.pe, simd=spec.simd, vectors=spec.batch,
+        every=spec.every,
+    )  # fmt: skip
+    names = {"i": "activation", "i_weight": "weight", "o": "result"}
     schedule = {"latency": unit.latency, "cycles": unit.cycles}
-    return _product(
-        unit, {"i": "activation", "o": "result"}, parameters, streams, schedule, numbers
-    )
+    return _product(spec, _emitting(unit), names, batch_streams(spec), schedule)
+
+
+def _stored(spec: ArraySpec) -> ArrayProduct:
+    style = spec.style
+    if style == "auto" and spec.target != "generic":
+        style = LayerFold(spec.pe, spec.simd).weight_style(spec.rows, spec.columns)
+    unit = Mvtu(
+        rows=spec.rows, columns=spec.columns, pe=spec.pe, simd=spec.simd,
+        weights=_weight_words(spec), thresholds=_threshold_words(spec), weight_style=style,
+        every=spec.every,
+    )  # fmt: skip
+    names = {"i": "activation", "o": "result"}
+    schedule = {"latency": unit.latency, "cycles": unit.cycles}
+    return _product(spec, _emitting(unit), names, streams_of(spec), schedule, style=style)
+
+
+def _composed(spec: ArraySpec) -> ArrayProduct:
+    """Make a unit whose weights or thresholds are not both constant."""
+    table = _register_map(spec) if spec.bus else None
+    window = table.window if table else None
+    unit = MatrixUnit(
+        rows=spec.rows, columns=spec.columns, pe=spec.pe, simd=spec.simd, every=spec.every,
+        weights=None if spec.matrix is None else _weight_words(spec),
+        thresholds=_threshold_words(spec),
+        weight_window=window("WEIGHTS") if window and "weights" in spec.ram else None,
+        threshold_window=window("THRESHOLDS") if window and "thresholds" in spec.ram else None,
+    )  # fmt: skip
+    component: wiring.Component = unit
+    if table is not None and spec.bus is not None:
+        component = BusUnit(unit=unit, table=table, bus=spec.bus)
+    names = {"i": "activation", "o": "result"}
+    if spec.matrix is None:
+        names["i_weight"] = "weight"
+    schedule = {"latency": unit.latency, "cycles": unit.cycles}
+    return _product(spec, _emitting(component), names, streams_of(spec), schedule, table=table)
+
+
+def _emitting(component: wiring.Component) -> Emit:
+    return lambda name, header, naming: emit(component, name=name, header=header, naming=naming)
+
+
+def _weight_words(spec: ArraySpec) -> list[int]:
+    assert spec.matrix is not None
+    straight = np.zeros(spec.rows, np.bool_)
+    return list(weight_words(Dense("w", ("x",), spec.matrix), straight, spec.pe, spec.simd))
+
+
+def _threshold_words(spec: ArraySpec) -> list[int] | None:
+    if spec.levels is None:
+        return None
+    return list(threshold_words(np.array(spec.levels)[:, None], spec.columns, spec.pe))
+
+
+def _register_map(spec: ArraySpec) -> RegisterMap:
+    version = [int(part) for part in re.findall(r"\d+", __version__)[:3]]
+    packed = sum(min(part, 255) << 16 - 8 * place for place, part in enumerate(version))
+    constants = [
+        ("IDENTITY", int(_identity(spec)[:8], 16), "first 8 hex digits of the identity"),
+        ("VERSION", packed, "version of the generator: major, minor, patch, 8 bits each"),
+        ("ROWS", spec.rows, "rows of the matrix"),
+        ("COLUMNS", spec.columns, "columns of the matrix"),
+        ("PE", spec.pe, "rows computed at once"),
+        ("SIMD", spec.simd, "columns computed at once"),
+    ]
+    memories: list[tuple[str, int, list[int], str]] = []
+    if "weights" in spec.ram:
+        bits = spec.pe * spec.simd
+        parts = [min(WORD_BITS, bits - low) for low in range(0, bits, WORD_BITS)]
+        what = f"weight words of {bits} bits; bit SIMD * p + s is column lane s of row lane p"
+        memories.append(("WEIGHTS", spec.row_groups * spec.folds, parts, what))
+    if "thresholds" in spec.ram:
+        bits = (spec.columns + 1).bit_length()
+        what = "thresholds, one for each row lane: 0 always fires, COLUMNS + 1 never"
+        memories.append(("THRESHOLDS", spec.row_groups, [bits] * spec.pe, what))
+    return lay_out(constants, memories)
+
+
+def _numbers(spec: ArraySpec) -> dict[str, Any]:
+    if spec.matrix is None:
+        weights = []
+    else:
+        # Column 0 is the lowest bit of a row.
+        packed = np.packbits(spec.matrix, axis=1, bitorder="little")
+        weights = [hex(int.from_bytes(row.tobytes(), "little")) for row in packed]
+    return {"weights": weights, "thresholds": spec.levels}
+
+
+def _identity(spec: ArraySpec) -> str:
+    """Hash parameters, numbers and version; "auto" as it was asked for."""
+    state = {
+        "version": __version__, "parameters": spec.parameters(), "numbers": _numbers(spec)
+    }  # fmt: skip
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 def _product(
-    component: wiring.Component,
+    spec: ArraySpec,
+    make: Emit,
     names: dict[str, str],
-    parameters: dict[str, Any],
     streams: dict[str, Any],
     schedule: dict[str, int],
-    numbers: dict[str, Any],
+    *,
+    table: RegisterMap | None = None,
+    style: str | None = None,
 ) -> ArrayProduct:
-    state = {"version": __version__, "parameters": parameters, "numbers": numbers}
+    parameters = spec.parameters()
+    if style is not None:
+        parameters["style"] = style
     manifest = {
         "format": "bnnhw-array",
         "version": 1,
         "generator": f"bnnhw {__version__}",
-        "identity": hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest(),
+        "identity": _identity(spec),
         "parameters": parameters,
         "schedule": schedule,
         "streams": streams,
-        "packing": [
-            "Bit 1 is +1, bit 0 is -1. Of K lanes with P that agree, the dot product is 2 P - K.",
-            "Element 0 of a word lies in its lowest bits and comes first.",
-            "Row r belongs to lane r mod PE of result word r div PE.",
-            "A weight word holds the bits of row lane p from bit p * SIMD on.",
-        ],
-        **numbers,
+        "packing": packing(spec),
+        **(_numbers(spec) if spec.matrix is not None or spec.levels is not None else {}),
     }
-    return ArrayProduct(component, names, manifest)
+    return ArrayProduct(make, names, manifest, table)

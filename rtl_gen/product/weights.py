@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bnnhw.errors import UsageError
 from bnnhw.files import read_capped, read_npz
 
-__all__ = ["load_weights", "to_bits"]
+__all__ = ["load_thresholds", "load_weights", "to_bits"]
 
 _WEIGHTS_CAP = 1 << 24
 
@@ -37,6 +37,23 @@ def load_weights(path: Path) -> npt.NDArray[np.uint8]:
             )
         return to_bits(arrays["weights"], f"'{path}'")
     return to_bits(_read_npy(path), f"'{path}'")
+
+
+def load_thresholds(path: Path) -> list[int]:
+    """Read thresholds: .npy, or .npz with the key ``thresholds``; whole numbers, one for each row.
+
+    Raises
+    ------
+    UsageError
+        If the file is absent, damaged or too large, or holds anything else.
+    """
+    found = read_npz(path).get("thresholds") if path.suffix == ".npz" else _read_npy(path)
+    if found is None or found.ndim != 1 or found.dtype.kind not in "iu":
+        raise UsageError(
+            f"'{path}' holds no thresholds: a list of whole numbers, one for each row.",
+            "Save it with numpy.savez(file, thresholds=numbers).",
+        )
+    return [int(number) for number in found]
 
 
 def _read_npy(path: Path) -> npt.NDArray[Any]:

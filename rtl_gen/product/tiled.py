@@ -1,0 +1,141 @@
+"""Verilog of a large array: one tile of rows, written once, and a loop that instantiates it."""
+
+from collections.abc import Mapping
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bnnhw.bits import bits_for
+from bnnhw.fold.array import count_clocks, room_and_clocks
+from bnnhw.names import checked
+
+from ..array import PEArray
+from ..shell import Port, list_ports, make_shell
+from ..streams import port
+from ..verilog import convert, heading
+
+__all__ = ["TILED_FROM", "array_latency", "emit_tiled", "tile_rows"]
+
+TILED_FROM = 1 << 12
+"""Lanes from which an array is written as tiles: above, the flat text takes seconds to make."""
+
+# Lanes of a tile, where PE allows it: enough rows to share one control, few enough to be quick.
+_TILE_LANES = 1 << 11
+
+
+def tile_rows(pe: int, simd: int) -> int:
+    """Rows of a tile: the largest divisor of `pe` whose lanes are no more than 2,048, or 1."""
+    return max(
+        rows for rows in range(1, pe + 1) if not pe % rows and (rows == 1 or rows * simd <= 2048)
+    )
+
+
+def array_latency(simd: int, folds: int, every: int) -> int:
+    """Clocks from a vector's last word taken to its result, of a `PEArray`."""
+    return room_and_clocks(folds, count_clocks(simd, every) + 2)[1]
+
+
+def emit_tiled(
+    *,
+    pe: int,
+    simd: int,
+    folds: int,
+    name: str,
+    header: Mapping[str, str],
+    naming: str = "plain",
+    every: int = 0,
+    rows: int | None = None,
+) -> tuple[str, list[Port]]:
+    """Write a `PEArray` as Verilog whose size does not depend on the number of its rows.
+
+    The text holds an array of `rows` rows as `emit` makes it, and a ``generate`` loop over it. The
+    tiles share all inputs; each has its own control, and since all controls see the same words in
+    the same clocks they stay in step: the ports behave as those of the flat array, clock by clock.
+
+    Parameters
+    ----------
+    pe, simd, folds, every : int
+        Of the array.
+    name : str
+        Of the top module; the tile is ``NAME_tile``.
+    header, naming : see `rtl_gen.verilog.emit`
+    rows : int or None
+        Rows of a tile, a divisor of `pe`; None chooses with `tile_rows`.
+
+    Returns
+    -------
+    text : str
+    ports : list of Port
+
+    Raises
+    ------
+    UsageError
+        If `name` is not safe.
+    ValueError
+        If `rows` is no divisor of the array's.
+    """
+    checked(name, "module name")
+    rows = tile_rows(pe, simd) if rows is None else rows
+    if rows < 1 or pe % rows:
+        raise ValueError(f"Rows of a tile must be a divisor of {pe}, not {rows!r}")
+    tile = PEArray(pe=rows, simd=simd, folds=folds, every=every)
+    bits = bits_for(simd * folds + 1)
+    signature = wiring.Signature(
+        {
+            "i_activation": In(port(simd)),
+            "i_weight": In(stream.Signature(data.ArrayLayout(unsigned(simd), pe))),
+            "o": Out(port(pe, bits)),
+        }
+    )
+    ports = list_ports(signature, naming)
+    # The tile has plain ports: words padded to bytes could not be joined.
+    inner = convert(make_shell(tile, "plain"), f"{name}_tile")
+    top = _top(name, ports, pe // rows, weight=rows * simd, result=rows * bits)
+    return "\n".join([*heading(header, ports), "", inner, *top, ""]), ports
+
+
+def _top(name: str, ports: list[Port], tiles: int, *, weight: int, result: int) -> list[str]:
+    """Write the module with the loop; each tile has so many bits of a weight and of a result."""
+    outer = {(port.stream, port.field): port.name for port in ports}
+    clock, reset = ports[0].name, ports[1].name
+    whole = next(port for port in ports if (port.stream, port.field) == ("o", "data"))
+    padding = whole.width - tiles * result
+    counts = f"{{{padding}'d0, counts}}" if padding else "counts"
+    active_high = reset if reset == "rst" else f"~{reset}"
+    pins = [("clk", clock), ("rst", active_high)]
+    for member, field in outer:
+        if not member:
+            continue
+        source = outer[member, field]
+        if (member, field) == ("i_weight", "data"):
+            source += f"[tile * {weight} +: {weight}]"
+        elif (member, field) == ("o", "data"):
+            source = f"counts[tile * {result} +: {result}]"
+        elif (member == "o") != (field == "ready"):
+            source = f"{member}_{field}_of[tile]"
+        pins.append((f"{member}_{field}", source))
+    shared = [pair for pair in outer if pair[0] and (pair[0] == "o") != (pair[1] == "ready")]
+    shared.remove(("o", "data"))
+    return [
+        f"module {name}({', '.join(port.name for port in ports)});",
+        *(f"  {p.direction} {_range(p.width)}{p.name};" for p in ports),
+        f"  wire [{tiles * result - 1}:0] counts;",
+        *(f"  wire [{tiles - 1}:0] {member}_{field}_of;" for member, field in shared),
+        "  genvar tile;",
+        "  generate",
+        f"    for (tile = 0; tile < {tiles}; tile = tile + 1) begin : tiles",
+        f"      {name}_tile array (",
+        ",\n".join(f"        .{pin}({source})" for pin, source in pins),
+        "      );",
+        "    end",
+        "  endgenerate",
+        "  // All tiles are in step; the first speaks for them.",
+        *(f"  assign {outer[s, f]} = {s}_{f}_of[0];" for s, f in shared),
+        f"  assign {outer['o', 'data']} = {counts};",
+        "endmodule",
+    ]  # fmt: skip
+
+
+def _range(width: int) -> str:
+    return f"[{width - 1}:0] " if width > 1 else ""
