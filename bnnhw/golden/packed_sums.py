@@ -69,7 +69,7 @@ def exact_products(x: npt.NDArray[Any], weight: npt.NDArray[Any], largest: int) 
     Parameters
     ----------
     x : array of ints, shape (…, columns, vectors)
-    weight : array of ints, shape (rows, columns)
+    weight : array of ints, shape (…, rows, columns)
     largest : int
         No element of `x` is larger in size.
 
@@ -78,7 +78,7 @@ def exact_products(x: npt.NDArray[Any], weight: npt.NDArray[Any], largest: int) 
     array of whole numbers, shape (…, rows, vectors)
         Floats of a kind that also holds the double of each exactly, or int64.
     """
-    reach = 2 * largest * int(np.abs(weight).sum(axis=1, dtype=np.int64).max())
+    reach = 2 * largest * int(np.abs(weight).sum(axis=-1, dtype=np.int64).max())
     kind: Any = next((kind for limit, kind in _EXACT_FLOATS if reach < limit), np.int64)
     products: npt.NDArray[Any] = np.matmul(weight.astype(kind), x.astype(kind, copy=False))
     return products

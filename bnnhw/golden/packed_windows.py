@@ -170,10 +170,10 @@ def _products(node: Conv | IntConv, out: Edge, edge: Edge, codes: _Codes) -> _Co
     cells = np.empty((images, channels, len(taps), *out.shape[1:]), kind)
     for number, tap in enumerate(taps):
         cells[:, :, number] = tap.reshape(images, channels, *out.shape[1:])
-    cells = cells.reshape(images, node.groups, node.columns, -1)
+    # All groups at once, in numbers of one kind: it has to hold the results of the largest.
     weight = factors(node).reshape(node.groups, -1, node.columns)
-    sums = [exact_products(cells[:, group], weight[group], largest) for group in range(node.groups)]
-    return to_codes(np.concatenate(sums, axis=1), out.grid).reshape(images, -1, *out.shape[1:])
+    sums = exact_products(cells.reshape(images, node.groups, node.columns, -1), weight, largest)
+    return to_codes(sums, out.grid).reshape(images, -1, *out.shape[1:])
 
 
 def max_pool(node: MaxPool, out: Edge, edges: Sequence[Edge], codes: Sequence[_Codes]) -> _Codes:

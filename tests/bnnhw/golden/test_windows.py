@@ -221,6 +221,17 @@ def test_floats_are_used_only_where_they_are_exact(limit: int) -> None:
     assert packed_sums.exact_products(x.T, weight, limit // 2).tolist() == [[limit + 2]]
 
 
+@pytest.mark.parametrize("levels", [1 << 8, 1 << 20, 1 << 45])
+def test_groups_of_small_and_of_large_sums(levels: int) -> None:
+    weight = np.ones((4, 1, 2, 2), np.int64)
+    weight[2:] = [[[[127, -128], [101, 77]]], [[[3, 0], [-128, 1]]]]
+    node = IntConv("c", ("x",), weight, pad_value=0, padding=(1, 0, 0, 0), groups=2)
+    graph = small(node, shape=(2, 3, 3), grid=Grid(1 - levels // 2, 1, levels))
+    images = np.random.default_rng(levels).integers(0, levels, (3, 2, 3, 3))
+    fast = run(graph, images, trace=True).edges["c"]
+    assert np.array_equal(fast, run(graph, images, path="plain", trace=True).edges["c"])
+
+
 @PATHS
 def test_a_flipped_weight_is_seen(path: str) -> None:
     weight = np.ones((1, 2, 2, 2), np.uint8)
