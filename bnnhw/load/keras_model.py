@@ -17,6 +17,7 @@ from .keras_file import KerasFile, read_keras
 from .keras_settings import Settings
 from .keras_wiring import KerasLayer, Wiring, wiring
 from .onnx_file import OnnxNode
+from .pixels import UNSAID
 from .qonnx_values import Decision, Pixels, Site, Value
 from .support import SUPPORTED
 
@@ -109,7 +110,7 @@ class _Interpreter:
         if pixel == "auto":
             scaled = bool(found.layers) and found.layers[0].kind == "Rescaling"
             pixel = "byte" if scaled else "unit"
-            why = "its first layer rescales" if scaled else "nothing else is said"
+            why = "its first layer rescales" if scaled else UNSAID
         way = exact_pixels(pixel)
         assert way is not None
         table, words = way

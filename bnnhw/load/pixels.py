@@ -11,7 +11,10 @@ from ..names import printable
 from .exact import fractions_of
 from .onnx_file import OnnxFile, OnnxNode
 
-__all__ = ["pixel_table"]
+__all__ = ["UNSAID", "pixel_table"]
+
+UNSAID = "nothing else is said"
+"""Why pixels are read as they are where neither file nor caller says how."""
 
 _PROPERTY = "bnnhw.pixel_scale"
 _WAYS = {
@@ -97,7 +100,7 @@ def _first_step(file: OnnxFile, nodes: Sequence[OnnxNode]) -> tuple[str, str]:
                 # With pixels of 0 to 1 its negative half would be of no use.
                 return "centred", "its first operation quantises numbers from -1 to 1"
             break
-    return "unit", "nothing else is said"
+    return "unit", UNSAID
 
 
 def _from_minus_one(node: OnnxNode, constants: Mapping[str, Any]) -> bool:

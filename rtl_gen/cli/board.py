@@ -11,7 +11,19 @@ import typer
 from bnnhw.errors import UsageError
 from bnnhw.target import Board
 
-from .options import ClockMHz, FoldingFile, Fps, Json, Model, Name, OutDir, Planned, Seed, make
+from .options import (
+    ClockMHz,
+    FoldingFile,
+    Fps,
+    Json,
+    Model,
+    Name,
+    OutDir,
+    Pixel,
+    Planned,
+    Seed,
+    make,
+)
 from .show import Tell, emit_json, pairs, progress, say, table
 
 __all__ = ["boards", "build", "build_network", "flash", "flash_line"]
@@ -49,6 +61,7 @@ def build(
     model: Model,
     board: _Board,
     out: OutDir,
+    pixel: Pixel = "auto",
     fps: Fps = None,
     clock: ClockMHz = None,
     folding: FoldingFile = None,
@@ -57,7 +70,9 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build the bitstream of a network behind a serial link, with a report."""
-    planned = make(model, board=board, fps=fps, clock=clock, folding=folding, name=name)
+    planned = make(
+        model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding, name=name
+    )
     with progress(as_json) as tell:
         report, files = build_network(planned, out, seed, tell)
     if as_json:

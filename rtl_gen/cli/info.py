@@ -6,7 +6,7 @@ from typing import Any
 from bnnhw.graph import Conv, Dense, Edge, Graph, IntConv, IntDense, Node
 from bnnhw.load import load_model
 
-from .options import Json, Model
+from .options import Json, Model, Pixel
 from .show import emit_json, pairs, table
 
 __all__ = ["describe", "info"]
@@ -66,9 +66,9 @@ def describe(graph: Graph) -> dict[str, Any]:
     }
 
 
-def info(model: Model, as_json: Json = False) -> None:
+def info(model: Model, pixel: Pixel = "auto", as_json: Json = False) -> None:
     """Show what is in a model file: layers, shapes, weights, operations."""
-    graph = load_model(model)
+    graph = load_model(model, pixel=pixel)
     facts = describe(graph)
     if as_json:
         emit_json(facts)

@@ -10,7 +10,8 @@ from bnnhw.errors import DoesNotFit, UsageError
 from bnnhw.fold import Folding, load_folding, solve
 from bnnhw.graph import Graph
 from bnnhw.load import load_model
-from bnnhw.names import checked
+from bnnhw.load.pixels import UNSAID
+from bnnhw.names import checked, printable
 from bnnhw.plan import Plan, make_plan
 from bnnhw.target import Board
 
@@ -26,13 +27,27 @@ __all__ = [
     "Name",
     "Naming",
     "OutDir",
+    "Pixel",
     "Planned",
     "Seed",
+    "load",
     "make",
 ]
 
 Model = Annotated[
-    Path, typer.Argument(help="A network: .onnx (QONNX), canonical .npz, or saved graph .json.")
+    Path,
+    typer.Argument(
+        help="A network: .onnx (QONNX), .h5 or .keras (Larq, Keras), canonical .npz, or saved "
+        "graph .json."
+    ),
+]
+Pixel = Annotated[
+    str,
+    typer.Option(
+        "--pixel",
+        help="What the model expects of a pixel p of 0 to 255: unit (p / 255), byte (p) or centred "
+        "(2 p / 255 - 1); auto: what the file says.",
+    ),
 ]
 BoardName = Annotated[
     str | None, typer.Option("--board", "-b", help="A board's name (see bnnhw boards) or its file.")
@@ -83,9 +98,33 @@ class Planned:
     inputs: tuple[Path, ...]
 
 
+# Boards of these are measured in docs/results.md; of several that are as large, they come first.
+_MEASURED = ("icebreaker", "ulx3s-12f", "ulx3s-45f", "ulx3s-85f")
+
+
+def load(model: Path, pixel: str) -> Graph:
+    """Load a model to make hardware of.
+
+    Raises
+    ------
+    UsageError
+        As the loader says, or if a model of Keras leaves open what it expects of a pixel: whichever
+        way were taken, most such models would be wrong without a word.
+    """
+    graph = load_model(model, pixel=pixel)
+    unsaid = graph.meta.get("pixel", "").endswith(f"({UNSAID})")
+    if unsaid and graph.meta.get("format") == "keras":
+        raise UsageError(
+            f"'{printable(str(model))}' does not say what it expects of a pixel.",
+            "Give --pixel unit (0 to 1), --pixel byte (0 to 255) or --pixel centred (-1 to 1).",
+        )
+    return graph
+
+
 def make(
     model: Path,
     *,
+    pixel: str = "auto",
     board: str | None = None,
     fps: float | None = None,
     clock: float | None = None,
@@ -113,7 +152,7 @@ def make(
         )
     if name is not None:
         checked(name, "name")
-    graph = load_model(model)
+    graph = load(model, pixel)
     if board:
         target = load_board(board)
         target = target.at(round(clock * 1e6)) if clock else target
@@ -129,13 +168,11 @@ def make(
 
 def _roomiest(graph: Graph) -> Board:
     """Find the smallest board that holds a network, or the largest of all where none does."""
-    from rtl_gen.build.boards import all_boards
-
     try:
         return _first_board(graph, None, None)[0]
     except DoesNotFit:
         # Whoever folds by hand may have a device of their own in mind.
-        return max(all_boards(), key=lambda board: board.budget.lut4)
+        return max(_by_size(), key=lambda board: board.budget.lut4)
 
 
 def _solve(graph: Graph, board: Board, fps: float | None, clock: float | None) -> Folding:
@@ -143,11 +180,24 @@ def _solve(graph: Graph, board: Board, fps: float | None, clock: float | None) -
     return solve(graph, board.family, board.budget, fps=fps, clock_hz=hertz)
 
 
-def _first_board(graph: Graph, fps: float | None, clock: float | None) -> tuple[Board, Folding]:
+def _by_size() -> list[Board]:
+    """Give all boards, the smallest first, and of boards as large those that we measure."""
     from rtl_gen.build.boards import all_boards
 
+    return sorted(
+        all_boards(), key=lambda board: (board.budget.lut4, board.name not in _MEASURED, board.name)
+    )
+
+
+def _first_board(graph: Graph, fps: float | None, clock: float | None) -> tuple[Board, Folding]:
     refused: DoesNotFit | UsageError | None = None
-    for board in sorted(all_boards(), key=lambda board: board.budget.lut4):
+    tried = set()
+    for board in _by_size():
+        # The same device at the same clock refuses again what it refused.
+        kind = (board.family, board.budget, None if clock else board.clock.sync_hz)
+        if kind in tried:
+            continue
+        tried.add(kind)
         try:
             return board, _solve(graph, board, fps, clock)
         except (DoesNotFit, UsageError) as error:

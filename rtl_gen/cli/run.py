@@ -20,6 +20,7 @@ from .options import (
     Limit,
     Model,
     Name,
+    Pixel,
     Planned,
     make,
 )
@@ -46,6 +47,7 @@ def run(
                      "30 where the board is simulated."),
     ] = None,
     limit: Limit = None,
+    pixel: Pixel = "auto",
     board: BoardName = None,
     fps: Fps = None,
     clock: ClockMHz = None,
@@ -54,7 +56,9 @@ def run(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Send images to a board, or to the simulated board, and print the answers."""
-    planned = make(model, board=board, fps=fps, clock=clock, folding=folding, name=name)
+    planned = make(
+        model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding, name=name
+    )
     frames = load_images(images, planned.plan.graph, limit=limit)
     with ExitStack() as stack, progress(as_json) as tell:
         url = port or stack.enter_context(_simulated(planned, tell)).url

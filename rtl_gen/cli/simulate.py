@@ -18,6 +18,7 @@ from .options import (
     Json,
     Limit,
     Model,
+    Pixel,
     Seed,
     make,
 )
@@ -35,6 +36,7 @@ def simulate(
         Path | None, typer.Option("--expect", help="Reference .npz: logits, pred, tapNN_…")
     ] = None,
     limit: Limit = None,
+    pixel: Pixel = "auto",
     simulator: Annotated[str, typer.Option(help="verilator, icarus or pysim.")] = "verilator",
     board: BoardName = None,
     fps: Fps = None,
@@ -53,7 +55,7 @@ def simulate(
     if simulator not in bench.SIMULATORS:
         known = ", ".join(bench.SIMULATORS)
         raise UsageError(f"There is no simulator '{simulator}'.", f"Choose one of {known}.")
-    plan = make(model, board=board, fps=fps, clock=clock, folding=folding).plan
+    plan = make(model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding).plan
     frames = load_images(images, plan.graph, limit=limit)
     reference = read_npz(expect) if expect else None
     with progress(as_json) as tell:
