@@ -162,7 +162,7 @@ class _Job:
         try:
             run_tool([self.tools.programs[tool], *words], cwd=self.place, env=env, limit=limit)
         except ToolFailed as failed:
-            better = self._explained(failed) if step == _STEPS[1] else None
+            better = self._explained(failed) if step == _STEPS[1] else self._named(failed)
             if better is None:
                 raise
             raise better from failed
@@ -189,6 +189,16 @@ class _Job:
             bitstream=self.name + _BITSTREAM[self.board.family],
             cycles_per_image=cycles_per_image,
         )
+
+    def _named(self, failed: ToolFailed) -> ToolFailed | None:
+        """Quote the error from the log, where Yosys writes nothing else."""
+        log = _text(self.place / f"{self.name}.rpt")
+        errors = [line for line in log.splitlines() if line.startswith("ERROR: ")]
+        if failed.output.strip() or not errors:
+            return None
+        todo = "Search Yosys's issues for this error, or change the folding."
+        what = f"Yosys failed: {errors[-1].removeprefix('ERROR: ')}"
+        return ToolFailed(what, todo, output=log, status=failed.status)
 
     def _explained(self, failed: ToolFailed) -> BnnhwError | None:
         """Tell a design that is too big from all else that place and route can fail of."""

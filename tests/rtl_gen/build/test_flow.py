@@ -197,6 +197,14 @@ def test_failing_synthesis_is_not_taken_for_a_design_that_is_too_big(tmp_path, e
     assert contents(tmp_path / "out") == ["mine.txt"]
 
 
+def test_the_error_of_synthesis_is_quoted_from_its_log(tmp_path, echo, tools):
+    tools("nextpnr-ice40", "exit 0")
+    tools("yosys", "printf 'Extracted\\nERROR: Assert failed.\\n' > net.rpt; exit 1")
+    with pytest.raises(ToolFailed, match=r"^Yosys failed: Assert failed\."):
+        attempt(tmp_path, echo)
+    assert contents(tmp_path / "out") == ["mine.txt"]
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [
