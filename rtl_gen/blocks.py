@@ -25,6 +25,7 @@ from bnnhw.plan import (
     TopKPlan,
     WindowPlan,
 )
+from bnnhw.plan.units import unpacked
 
 from .activation import Activation
 from .affine import Affine
@@ -39,6 +40,7 @@ from .pool import MaxPool, SumPool
 from .queue import Queue
 from .streams import word
 from .topk import TopK
+from .unrolled import UnrolledLayer
 from .width import WidthConverter
 from .window import SlidingWindow
 from .window_parallel import ParallelWindow
@@ -59,7 +61,27 @@ def _converter(block: ConverterPlan) -> wiring.Component:
     )
 
 
+def _unrolled(block: MvtuPlan, weights: tuple[int, ...]) -> wiring.Component:
+    rows, levels, thresholds, offsets = block.rows, block.levels, None, None
+    if block.thresholds is not None:
+        numbers = unpacked(block.thresholds[0], rows * levels, block.threshold_bits)
+        thresholds = [numbers[row * levels : (row + 1) * levels] for row in range(rows)]
+    if block.offsets is not None:
+        offsets = unpacked(block.offsets[0], rows, block.bits_out)
+    return UnrolledLayer(
+        weights=weights,
+        columns=block.columns,
+        bits=block.bits_in,
+        thresholds=thresholds,
+        offsets=offsets,
+        bits_out=block.bits_out,
+        every=block.every,
+    )
+
+
 def _mvtu(block: MvtuPlan) -> wiring.Component:
+    if block.words is not None:
+        return _unrolled(block, block.words)
     return Mvtu(
         rows=block.rows,
         columns=block.columns,

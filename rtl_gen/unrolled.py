@@ -23,7 +23,7 @@ class UnrolledLayer(wiring.Component):
     ``stages = share_words(weights, columns, bits).stages(every)``. The counts that rows have in
     common are built once, see `bnnhw.fold.sharing`. The pipeline runs freely: no register in it has
     an enable. A vector is taken only when its results have room in the queue at the end, which
-    holds ``stages + 3`` words, so a stalled output loses nothing and consecutive vectors overlap
+    holds ``stages + 4`` words, so a stalled output loses nothing and consecutive vectors overlap
     without a bubble. No path leads from `o.ready` to `i.ready`, nor from `i` to `o`.
 
     Parameters
@@ -96,7 +96,7 @@ class UnrolledLayer(wiring.Component):
     @property
     def depth(self) -> int:
         """Results that have room at the end: as many as full rate needs."""
-        return self._stages + 3
+        return self._stages + 4
 
     @property
     def latency(self) -> int:
@@ -118,7 +118,7 @@ class UnrolledLayer(wiring.Component):
             after.eq(room - taken + (self.o.valid & self.o.ready)),
         ]
         m.d.sync += [room.eq(after), ready.eq(after != 0)]
-        tags = Cat(taken, self.i.payload.last)
+        tags: Value = Cat(taken, self.i.payload.last)
         for stage in range(self._stages):
             held = Signal(2, name=f"tags{stage + 1}")
             m.d.sync += held.eq(tags)

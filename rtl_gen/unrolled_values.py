@@ -1,6 +1,6 @@
 """The counts that rows of a constant matrix share, as signals."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import C, Cat, Module, Signal, Value
 
 from bnnhw.fold.sharing import Leaf, Program, Row, Sum
 
@@ -136,6 +136,9 @@ class Values:
         left, right = self._at(node.left, before), self._at(node.right, before)
         # Only what lies above the shift is added; the sum is never larger than `tops` says.
         above = left[node.shift :]
+        if not len(above):
+            beside = Cat(left, C(0, node.shift - len(left)), right)
+            return self._registered(beside, level, f"node{number}")
         width = self._program.tops[number].bit_length() - node.shift
         adder = Adder(left=len(above), right=len(right), width=width)
         self._m.submodules[f"add{number}"] = adder

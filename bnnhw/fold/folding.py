@@ -20,7 +20,7 @@ from ..graph import (
     Threshold,
 )
 from ..names import printable
-from .layers import layers_of
+from .layers import Layer, layers_of
 from .memory import prefers_luts
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "serial",
 ]
 
-STYLES = ("auto", "lut", "block", "ram", "spram")
+STYLES = ("auto", "lut", "block", "ram", "spram", "unrolled")
 WRITABLE = ("ram", "spram")
 """Styles of layers whose weights and thresholds are loaded at run time."""
 MULTIPLIERS = ("dsp", "lut")
@@ -56,7 +56,9 @@ class LayerFold:
         Columns computed at once, 1 … columns; padded likewise. Of a convolution a divisor of its
         channels, or all columns: then a whole window is computed in one clock.
     weights : str
-        Where weights lie: ``"lut"``, ``"block"`` (block RAM), ``"auto"``; ``"ram"`` (block RAM that
+        Where weights lie: ``"lut"``, ``"block"`` (block RAM), ``"auto"``; ``"unrolled"`` (nowhere:
+        they are constants in logic that rows share, see `bnnhw.fold.sharing`; PE is then all rows
+        and SIMD all columns, so that a vector takes one clock); ``"ram"`` (block RAM that
         is loaded over the host link, and begins with the model's weights) or ``"spram"`` (the large
         memories of an iCE40 UP5K, empty until they are loaded).
     multiplier : str
@@ -133,6 +135,8 @@ class Folding:
                     f"Layer '{name}': weights = {printable(repr(fold.weights))} is not known.",
                     f"Use one of {', '.join(STYLES)}.",
                 )
+            if fold.weights == "unrolled":
+                _check_unrolled(fold, layer)
             if fold.multiplier not in MULTIPLIERS:
                 raise UsageError(
                     f"Layer '{name}': multiplier = {printable(repr(fold.multiplier))} is not "
@@ -148,6 +152,22 @@ class Folding:
                 "elements",
             )
         _check_lanes(graph, self.lanes)
+
+
+def _check_unrolled(fold: LayerFold, layer: Layer) -> None:
+    whole = (layer.rows, layer.columns)
+    if layer.groups > 1 or layer.weight_bits > 1:
+        kind = "weights of several bits" if layer.weight_bits > 1 else "groups"
+        raise UsageError(
+            f"Layer '{layer.name}': a layer with {kind} cannot be unrolled.",
+            "Give it other weights, such as auto.",
+        )
+    if (fold.pe, fold.simd) != whole:
+        raise UsageError(
+            f"Layer '{layer.name}': pe = {fold.pe} and simd = {fold.simd} do not unroll its matrix "
+            f"of {layer.rows} × {layer.columns}.",
+            f"Give it pe = {layer.rows} and simd = {layer.columns}.",
+        )
 
 
 def _check_lanes(graph: Graph, lanes: Mapping[str, int]) -> None:

@@ -16,6 +16,9 @@ from .units import IntMvtuPlan, MvtuPlan
 
 __all__ = ["lay_conv", "lay_dense", "lay_int_conv", "lay_int_dense"]
 
+UNROLLED_EVERY = 1
+"""Levels of adders between registers of an unrolled layer, where flip-flops are next to LUTs."""
+
 
 def lay_conv(to: Layout, node: Conv) -> None:
     """Lay a convolution with ±1 weights."""
@@ -121,7 +124,7 @@ def _binary(
     groups, rows, vectors = _shape(to, node)
     style = fold.weight_style(rows, node.columns, groups=groups)
     # What is written while it runs is compared as it stands.
-    search = thresholds is not None and style not in WRITABLE
+    search = thresholds is not None and style not in (*WRITABLE, "unrolled")
     search = search and prefers_search(levels, len(thresholds or ()))
     unit = MvtuPlan(
         name=node.name, layer=node.name, edge=edge, sources=(last.name,), rows=rows,
@@ -129,7 +132,7 @@ def _binary(
         bits_in=source.bits, lanes_in=fold.simd, elements_out=vectors * rows,
         bits_out=bits, lanes_out=fold.pe, thresholds=thresholds, offsets=offsets, levels=levels,
         weights=matrix_words(counting.matrix, fold.pe, fold.simd), masked=masked,
-        weight_style=style, search=search,
+        weight_style=style, search=search, every=UNROLLED_EVERY if style == "unrolled" else 0,
     )  # fmt: skip
     to.lay(unit, edge)
 

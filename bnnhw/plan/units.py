@@ -5,9 +5,16 @@ from typing import ClassVar
 
 from ..bits import bits_for
 from ..fold.array import behind_clocks, unit_room
+from ..fold.sharing import Program, share_words
 from .blocks import Block, ceil_div
 
-__all__ = ["IntMvtuPlan", "MvtuPlan", "UnitPlan"]
+__all__ = ["IntMvtuPlan", "MvtuPlan", "UnitPlan", "unpacked"]
+
+
+def unpacked(word: int, count: int, bits: int) -> tuple[int, ...]:
+    """Take numbers of `bits` bits out of a word, the lowest first."""
+    mask = (1 << bits) - 1
+    return tuple(word >> bits * k & mask for k in range(count))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +133,24 @@ class MvtuPlan(UnitPlan):
     @property
     def latency(self) -> int:
         """Clocks from the last word of a vector that the array takes to what leaves."""
-        return self._room[1]
+        return self._room[1] if self.words is None else self._unrolled.stages(self.every) + 2
 
     @property
     def depth(self) -> int:
         """Results for which there is room."""
         return self._room[0]
+
+    @property
+    def words(self) -> tuple[int, ...] | None:
+        """Weights of each row, column 0 lowest, where the layer is unrolled."""
+        if self.weight_style != "unrolled":
+            return None
+        (word,) = self.weights
+        return unpacked(word, self.rows, self.columns)
+
+    @property
+    def _unrolled(self) -> Program:
+        return share_words(self.words or (), self.columns, self.bits_in)
 
     @property
     def _room(self) -> tuple[int, int]:

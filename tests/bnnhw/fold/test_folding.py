@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bnnhw.cost import estimate
 from bnnhw.errors import UsageError
-from bnnhw.fold import Folding, LayerFold, estimate, full, load_folding, serial
+from bnnhw.fold import Folding, LayerFold, full, load_folding, serial
 from bnnhw.graph import Argmax, Conv, Flatten, Graph, Input
 
 MakeNetwork = Callable[[Sequence[int]], Graph]
 TODO = (
     "Write [layer.NAME] tables with pe = …, simd = … and optionally "
-    "weights = one of auto, lut, block, ram, spram."
+    "weights = one of auto, lut, block, ram, spram, unrolled."
 )
 
 
