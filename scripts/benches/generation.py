@@ -9,6 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from bnnhw.errors import UsageError
+
 from .frame import Row, Settings, in_child, markdown_table
 
 __all__ = ["NAME", "TITLE", "measure", "page", "plots"]
@@ -62,8 +64,10 @@ def _generate(size: int) -> Row:
         start = time.perf_counter()
         done = subprocess.run([str(program), *words], capture_output=True, text=True)
         wall = time.perf_counter() - start
-        if done.returncode:
+        if done.returncode == UsageError.exit_code:
             return {"refused": done.stderr.strip().splitlines()[-1]}
+        if done.returncode:
+            raise RuntimeError(f"bnnhw {' '.join(words)}: {done.stderr}")
         written = sum(file.stat().st_size for file in Path(folder).rglob("*.v"))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
@@ -108,7 +112,7 @@ def plots(rows: list[Row], folder: Path) -> list[Path]:
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter("{x:.0f}")
             axes.set_xticks(sizes)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(bottom=0, top=1.1 * axes.get_ylim()[1])
     return [file]
 
 

@@ -298,7 +298,7 @@ def plots(rows: list[Row], folder: Path) -> list[Path]:
     layers = [row for row in rows if row["kind"] == "layer"]
     with picture(file, height=3.2) as (axes,):
         for number, name in enumerate(("numpy", "numba")):
-            places = [place + 0.38 * (0.5 - number) for place in range(len(layers))]
+            places = [place + 0.38 * (number - 0.5) for place in range(len(layers))]
             cuts = [row["over_blas"][name] for row in layers]
             bars = axes.barh(
                 places, [cut[1] for cut in cuts], 0.36, color=COLOURS[number], label=WAYS[name]
