@@ -6,6 +6,7 @@ from ..errors import UsageError
 from ..graph import Graph, load_graph
 from ..names import printable
 from .canonical import load_canonical
+from .torch_description import is_recorded
 
 __all__ = ["load_model"]
 
@@ -22,7 +23,7 @@ def load_model(path: Path, *, name: str | None = None, pixel: str = "auto") -> G
     ----------
     path : Path
         QONNX as .onnx, a model of Larq or Keras as .h5, .hdf5 or .keras, a network of plain arrays
-        as .npz, or a saved graph as .json.
+        or a recorded module of PyTorch as .npz, or a saved graph as .json.
     name : str or None
         Name of the graph; by default what the file or its name suggests, made safe.
     pixel : str
@@ -45,6 +46,10 @@ def load_model(path: Path, *, name: str | None = None, pixel: str = "auto") -> G
         from .keras_model import load_keras
 
         return load_keras(path, name=name, pixel=pixel)
+    if suffix == ".npz" and is_recorded(path):
+        from .torch import load_recorded
+
+        return load_recorded(path, name=name, pixel=pixel)
     if pixel != "auto":
         raise UsageError(
             f"'{printable(str(path))}' says itself how it reads pixels.",

@@ -15,7 +15,7 @@ from .exact import Switch, find_switch
 from .grids import common_grid
 from .qonnx_values import Affine, Const, Pixels, Rectified, Site, Value
 
-__all__ = ["bipolar_quant", "multi_threshold", "quant", "relu", "sign"]
+__all__ = ["activation", "bipolar_quant", "multi_threshold", "quant", "relu", "sign"]
 
 Attributes = dict[str, Any]
 _Count = Callable[[Fraction], int]
@@ -26,7 +26,7 @@ _ROUNDINGS: dict[str, Callable[[Fraction], int]] = {"ROUND": round, "CEIL": ceil
 _NUMPY_ROUNDINGS = {"ROUND": np.rint, "CEIL": np.ceil, "FLOOR": np.floor}
 
 
-def _activation(
+def activation(
     site: Site,
     x: Affine | Rectified,
     counts: Sequence[_Count],
@@ -103,7 +103,7 @@ def bipolar_quant(
     x = _tensor(site, x)
     sizes = site.channels(factor, _inner(x).shape, "a scale")
     ends = (Fraction(-1), Fraction(1))
-    return _activation(site, x, [lambda value: int(value >= 0)] * len(sizes), ends, sizes)
+    return activation(site, x, [lambda value: int(value >= 0)] * len(sizes), ends, sizes)
 
 
 def _check_broadcast(site: Site, x: Const, factor: npt.NDArray[Any]) -> None:
@@ -142,7 +142,7 @@ def sign(site: Site, attributes: Attributes, x: Value | None) -> Value:
         if code.denominator == 1 and 0 <= code < grid.levels:
             site.unsupported(f"can read 0 in channel {channel} and gives 0")
     ends = (Fraction(-1), Fraction(1))
-    return _activation(site, x, [lambda value: int(value >= 0)] * len(x.scale), ends)
+    return activation(site, x, [lambda value: int(value >= 0)] * len(x.scale), ends)
 
 
 def relu(site: Site, attributes: Attributes, x: Value | None) -> Value:
@@ -172,7 +172,7 @@ def multi_threshold(
     channels = len(_inner(x).scale)
     if len(counts) not in (1, channels):
         site.fail(f"has thresholds for {len(counts)} channels but reads {channels}")
-    return _activation(site, x, counts * channels if len(counts) == 1 else counts, values)
+    return activation(site, x, counts * channels if len(counts) == 1 else counts, values)
 
 
 def _ends(kind: str) -> tuple[int, int] | None:
@@ -244,7 +244,7 @@ def quant(
         site.unsupported(f"makes {float(bits):g}-bit activations")
     each = site.channels(sizes, _inner(x).shape, "a scale")
     values = [number - shift for number in range(least, most + 1)]
-    return _activation(site, x, [partial(passed, size) for size in each], values, each)
+    return activation(site, x, [partial(passed, size) for size in each], values, each)
 
 
 def _whole_weights(
