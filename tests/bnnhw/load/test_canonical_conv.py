@@ -85,6 +85,9 @@ WRONG: list[tuple[Change, str]] = [
     (put("W0", np.ones((2, 1, 8, 3), int)), "layer 0 moves a window of (8, 3) over [5, 5]"),
     (put("W0", np.ones((2, 3, 3, 3), int)),
      "the weight of layer 0 is int64 (2, 3, 3, 3) instead of integers n × 1 × n × n"),
+    # Windows in three axes.
+    (put("W0", np.ones((2, 1, 3, 3, 3), int)),
+     "the weight of layer 0 is int64 (2, 1, 3, 3, 3) instead of integers n × 1 × n × n"),
     (say("out_shape", [2, 9]), "layer 0 says out_shape [2, 9] but has [2, 3, 3]"),
     (say("in_shape", [2, 3, 4], 1), "layer 1 says in_shape [2, 3, 4] but has [2, 3, 3]"),
     (say("dilation", 2), "layer 0 has the unknown key 'dilation'"),
@@ -103,6 +106,13 @@ def test_layer_wrong(save: Any, change: Change, what: str) -> None:
     path = save(meta, arrays)
     with pytest.raises(UsageError, match=f"^{re.escape(f'{str(path)!r}: {what}')}{MEND}"):
         load_model(path)
+
+
+def test_weights_of_zero_wrong(save: Any) -> None:
+    meta, arrays = network()
+    arrays["W0"] = arrays["W0"] * [[[[1, 0, 1]]], [[[1, 1, 1]]]]
+    with pytest.raises(UsageError, match=r": layer 0 has weights of 0 \(ternary\), which is not"):
+        load_model(save(meta, arrays))
 
 
 def test_last_layer_without_logits_wrong(save: Any) -> None:

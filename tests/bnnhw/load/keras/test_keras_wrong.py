@@ -61,6 +61,12 @@ def test_nothing_wrong(small: Any) -> None:
 TERNARY = {"class_name": "SteTern", "config": {"threshold_value": 0.05}}
 WRONG: list[tuple[str, Change]] = [
     ("Lambda 'quant_conv2d' is a layer that is not supported yet", entry(1, class_name="Lambda")),
+    # Windows in three axes, and a scale that comes from the data.
+    ("Conv3D 'quant_conv2d' is a layer that is not supported yet", entry(1, class_name="Conv3D")),
+    ("QuantConv3D 'quant_conv2d' is a layer that is not", entry(1, class_name="QuantConv3D")),
+    ("Multiply 'quant_conv2d' is a layer that is not", entry(1, class_name="Multiply")),
+    ("LayerNormalization 'batch_normalization' is a layer that is not supported yet",
+     entry(2, class_name="LayerNormalization")),
     ("is of the module 'os'", entry(1, module="os")),
     ("has data_format = 'channels_first'", layer(1, data_format="channels_first")),
     ("has padding = 'causal'", layer(1, padding="causal")),
@@ -91,6 +97,7 @@ WRONG: list[tuple[str, Change]] = [
     ("lists 10001 layers", lambda model: model["config"].update(layers=[{}] * 10001)),
     ("layer 1 of its configuration is none", lambda m: m["config"]["layers"].insert(1, 5)),
     ("layer 1 of its configuration has no class", entry(1, class_name=None)),
+    ("input has the shape [None, 4, 4, 4, 2]", layer(0, batch_input_shape=[None, 4, 4, 4, 2])),
     ("input has the shape [None, None, 6, 2]", layer(0, batch_input_shape=[None, None, 6, 2])),
     ("input has the shape [None, 1099511627776]", layer(0, batch_input_shape=[None, 1 << 40])),
 ]  # fmt: skip
