@@ -21,6 +21,7 @@ from bnnhw.plan import (
     PoolPlan,
     QueuePlan,
     SlicePlan,
+    TernaryPlan,
     ThresholdPlan,
     TopKPlan,
     WindowPlan,
@@ -39,6 +40,7 @@ from .mvtu import Mvtu
 from .pool import MaxPool, SumPool
 from .queue import Queue
 from .streams import word
+from .ternary import Ternary
 from .topk import TopK
 from .unrolled import UnrolledLayer
 from .width import WidthConverter
@@ -150,6 +152,10 @@ def _parallel(block: ParallelWindowPlan) -> wiring.Component:
     )
 
 
+def _ternary(block: TernaryPlan) -> wiring.Component:
+    return Ternary(taps=block.lanes_in // block.channels, channels=block.channels)
+
+
 def _pool(block: PoolPlan) -> wiring.Component:
     given: dict[str, Any] = {
         "channels": block.channels,
@@ -258,6 +264,7 @@ _COMPONENTS: dict[type[Block], Callable[[Any], wiring.Component]] = {
     MvtuPlan: _mvtu,
     WindowPlan: _window,
     ParallelWindowPlan: _parallel,
+    TernaryPlan: _ternary,
     PoolPlan: _pool,
     ThresholdPlan: _threshold,
     IntMvtuPlan: _int_mvtu,

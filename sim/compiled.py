@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bnnhw.errors import CheckFailed
-from bnnhw.plan import ArgmaxPlan, Block, Plan, WindowPlan
+from bnnhw.plan import ArgmaxPlan, Block, ParallelWindowPlan, Plan, WindowPlan
 from bnnhw.plan.writable import image
 
 from .verilated import compile_program
@@ -43,8 +43,11 @@ def word_bits(block: Block) -> int:
     """Width of a word that leaves `block`, `last` included."""
     if isinstance(block, ArgmaxPlan):
         return block.bits_out + block.index_bits + 1
-    masked = isinstance(block, WindowPlan) and block.pad is None
-    return block.lanes_out * block.bits_out + masked + 1
+    masks = 0
+    if isinstance(block, WindowPlan) and block.pad is None:
+        whole = isinstance(block, ParallelWindowPlan)
+        masks = block.kernel[0] * block.kernel[1] if whole else 1
+    return block.lanes_out * block.bits_out + masks + 1
 
 
 def _mangled(name: str) -> str:

@@ -14,7 +14,7 @@ from .blocks import (
 from .joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
 from .make import make_plan
 from .manifest import manifest
-from .parallel import ParallelWindowPlan
+from .parallel import ParallelWindowPlan, TernaryPlan
 from .plan import Plan
 from .units import IntMvtuPlan, MvtuPlan, UnitPlan
 
@@ -35,6 +35,7 @@ __all__ = [
     "PoolPlan",
     "QueuePlan",
     "SlicePlan",
+    "TernaryPlan",
     "ThresholdPlan",
     "TopKPlan",
     "UnitPlan",

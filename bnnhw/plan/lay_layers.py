@@ -11,13 +11,16 @@ from ..graph import Conv, Dense, Grid, IntConv, IntDense, Threshold
 from .blocks import Block, WindowPlan
 from .layout import BITS_CAP, Layout
 from .pack import Counting, Summing, matrix_words, row_words, signed_words
-from .parallel import ParallelWindowPlan
+from .parallel import ParallelWindowPlan, TernaryPlan
 from .units import IntMvtuPlan, MvtuPlan
 
 __all__ = ["lay_conv", "lay_dense", "lay_int_conv", "lay_int_dense"]
 
 UNROLLED_EVERY = 1
 """Levels of adders between registers of an unrolled layer, where flip-flops are next to LUTs."""
+
+_TAPS = Grid(-1, 1, 3)
+"""Values of ±1 taps among which there are true zeros."""
 
 
 def lay_conv(to: Layout, node: Conv) -> None:
@@ -74,8 +77,6 @@ def _window(to: Layout, node: Conv | IntConv) -> tuple[Block, bool]:
     if window.padded and not on and grid.levels != 2:
         raise to.unsupported(node.name, f"pads {grid} with {node.pad_value}")
     masked = window.padded and not on
-    if masked and whole:
-        raise to.unsupported(node.name, "pads whole windows with true zeros")
     size = prod(to.graph.edges[node.name].shape[1:]) * node.columns * node.groups
     block = (ParallelWindowPlan if whole else WindowPlan)(
         name=to.own_name(f"{node.name}_window"), edge=to.places[edge].carried,
@@ -87,7 +88,16 @@ def _window(to: Layout, node: Conv | IntConv) -> tuple[Block, bool]:
         pad=None if masked else (node.pad_value - grid.low) // grid.step if on else 0,
     )  # fmt: skip
     to.lay(block)
-    return block, masked
+    if not (masked and whole):
+        return block, masked
+    # In a whole window every tap has a mask of its own: three values instead of two.
+    ternary = TernaryPlan(
+        name=to.own_name(f"{node.name}_taps"), edge=block.edge, sources=(block.name,),
+        elements_in=size, bits_in=1, lanes_in=simd, elements_out=size, bits_out=_TAPS.bits,
+        lanes_out=simd, channels=channels,
+    )  # fmt: skip
+    to.lay(ternary)
+    return ternary, False
 
 
 def _shape(to: Layout, node: Conv | Dense | IntConv | IntDense) -> tuple[int, int, int]:
@@ -104,6 +114,8 @@ def _binary(
     masked: bool,
 ) -> None:
     source, grid = to.graph.edges[node.inputs[0]].grid, to.graph.edges[node.name].grid
+    if isinstance(last, TernaryPlan):
+        source = _TAPS
     if source.bits > BITS_CAP:
         raise to.unsupported(node.name, f"reads codes of {source.bits} bits")
     fold = to.folding.layers[node.name]

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
-from .blocks import WindowPlan
+from .blocks import Block, WindowPlan
 
-__all__ = ["ParallelWindowPlan", "Track"]
+__all__ = ["ParallelWindowPlan", "TernaryPlan", "Track"]
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,18 @@ class ParallelWindowPlan(WindowPlan):
         """Clocks a frame: the image, and padding that the kernel does not reach."""
         down, across = self.tracks
         return down.steps * across.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class TernaryPlan(Block):
+    """Makes codes of −1, 0 and +1 of whole windows of ±1 taps, some of which are true zeros.
+
+    Parameters
+    ----------
+    channels : int
+        Lanes of a tap.
+    """
+
+    recorded: ClassVar[bool] = False
+
+    channels: int

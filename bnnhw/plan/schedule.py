@@ -19,7 +19,7 @@ from .blocks import (
     WindowPlan,
 )
 from .joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
-from .parallel import ParallelWindowPlan
+from .parallel import ParallelWindowPlan, TernaryPlan
 from .units import IntMvtuPlan, MvtuPlan, UnitPlan
 
 __all__ = ["Schedule", "schedule_of"]
@@ -123,7 +123,7 @@ def _through(block: Block, latency: int, inputs: int = 1) -> Schedule:
     return Schedule(len(every), needs, 0, every, latency, (len(every),) * inputs)
 
 
-def _passes(block: GuardPlan | ForkPlan) -> Schedule:
+def _passes(block: GuardPlan | ForkPlan | TernaryPlan) -> Schedule:
     return _through(block, 0)
 
 
@@ -261,6 +261,7 @@ def _unit(block: UnitPlan) -> Schedule:
 _SCHEDULES: Mapping[type[Block], Any] = {
     GuardPlan: _passes,
     ForkPlan: _passes,
+    TernaryPlan: _passes,
     QueuePlan: _queue,
     ThresholdPlan: _threshold,
     AffinePlan: _affine,
