@@ -227,7 +227,7 @@ def measure(row: Row, seeds: int) -> dict[str, Any]:
     )  # fmt: skip
     # Paths of this machine stay out of the page.
     options = [Path(word).name if "/" in word else word for word in row.options]
-    kept = ("images", "compared", "mismatches", "cycles_per_image", "accuracy")
+    kept = ("images", "compared", "mismatches", "cycles_per_image", "latency", "accuracy")
     return {**placed, "options": options, "simulated": {key: simulated[key] for key in kept}}
 
 

@@ -212,9 +212,9 @@ def _conditions_line(part: Row) -> str:
 def write_page(store: Store, folder: Path) -> None:
     """Write performance.md into a folder, and plots beside it, from what is stored."""
     pictures: dict[str, list[str]] = {}
-    for name in find():
+    for name in (name for name in find() if name in store.parts):
         draw = getattr(load(name), "plots", None)
-        if name in store.parts and draw is not None:
+        if draw is not None:
             (folder / "plots").mkdir(exist_ok=True)
             drawn = draw(store.parts[name]["rows"], folder / "plots")
             pictures[name] = [path.relative_to(folder).as_posix() for path in drawn]

@@ -2,7 +2,11 @@
 
 import json
 import statistics
+from itertools import cycle
+from math import prod
 from pathlib import Path
+
+from bnnhw.graph import Conv, Dense, Graph
 
 from .frame import ROOT, Row, Settings, markdown_table
 
@@ -23,7 +27,6 @@ simulation."""
 def measure(settings: Settings) -> list[Row]:
     """Join what results.py stored with the operations of each network."""
     from bnnhw.load import load_model
-    from rtl_gen.cli.info import describe
 
     from ..results import rows
 
@@ -34,14 +37,11 @@ def measure(settings: Settings) -> list[Row]:
             continue
         settings.say(f"   {row.name}")
         result = stored[row.name]
-        layers = describe(load_model(Path(row.network)))["layers"]
         found.append(
             {
                 "name": row.name.partition(" on ")[0].rstrip(","),
                 "device": result["device"],
-                "operations": sum(
-                    layer["operations"] for layer in layers if layer["kind"] in ("Dense", "Conv")
-                ),
+                "operations": _operations(load_model(Path(row.network))),
                 "lut4": result["usage"]["lut4"]["used"],
                 "ebr": result["usage"]["ebr"]["used"],
                 "fmax_mhz": statistics.median(result["fmax_mhz"]),
@@ -51,6 +51,14 @@ def measure(settings: Settings) -> list[Row]:
             }
         )
     return found
+
+
+def _operations(graph: Graph) -> int:
+    return sum(
+        2 * node.weight.size * prod(graph.edges[node.name].shape[1:])
+        for node in graph.nodes
+        if isinstance(node, Dense | Conv)
+    )
 
 
 def _fps(row: Row) -> float:
@@ -89,8 +97,9 @@ def plots(rows: list[Row], folder: Path) -> list[Path]:
     from .pictures import COLOURS, picture
 
     file = folder / "networks-fps-over-lut4.svg"
-    colours = dict(zip(sorted({row["device"] for row in rows}), COLOURS, strict=False))
-    marks = dict(zip(dict.fromkeys(row["name"] for row in rows), "os^DvPX*<>", strict=False))
+    colours = dict(zip(sorted({row["device"] for row in rows}), cycle(COLOURS), strict=False))
+    names = dict.fromkeys(row["name"] for row in rows)
+    marks = dict(zip(names, cycle("os^DvPX*<>pd"), strict=False))
     with picture(file) as (axes,):
         for row in rows:
             style = {"color": colours[row["device"]], "marker": marks[row["name"]]}
