@@ -18,6 +18,8 @@ from bnnhw.fold.memory import SHAPES
 from bnnhw.names import checked
 from bnnhw.target import Board
 
+from ..counting import ecp5 as carry_cells
+from ..counting.fabric import equip
 from ..store import UNSET_SPRAM
 from .collisions import without_collisions
 from .pll import ecp5_dividers, ice40_dividers
@@ -144,7 +146,9 @@ def prepare(
         _DIVIDERS[board.family](clock.source_hz, clock.sync_hz)
     platform: Any = platform_of(board)
     ecp5 = board.family == "ecp5"
+    equip(platform, board.family)
     if ecp5:
+        platform.add_file(carry_cells.FILE, carry_cells.CELLS)
         # A block RAM's output takes 5.6 ns from the clock (speed grade 6), a flip-flop's 0.5 ns.
         platform.block_ram_shapes = SHAPES["ecp5"]
     options = ["--seed", str(int(seed)), "--freq", f"{clock.sync_hz / 1_000_000:.6f}"]
@@ -157,7 +161,9 @@ def prepare(
             name,
             emit_src=False,  # paths of this machine would end up in the netlist
             # Names that are kept for benches would keep logic that nothing needs.
-            script_after_read=f"setattr -unset keep w:*\n{UNSET_SPRAM}",
+            script_after_read=f"setattr -unset keep w:*\n{UNSET_SPRAM}\n"
+            + (carry_cells.AFTER_READ if ecp5 else ""),
+            script_after_synth=carry_cells.AFTER_SYNTHESIS if ecp5 else "",
             synth_opts="-nowidelut" if ecp5 and not wide_luts else "",
             nextpnr_opts=" ".join(options),
         )

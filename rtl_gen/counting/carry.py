@@ -107,7 +107,7 @@ def chains(heap: Heap, *, every: int, most: int) -> list[Chain]:
         rows += [_joined(row) for row in _packed(pieces, most)]
     odd = [row for row in rows if len(row) % 2]
     even = [row for row in rows if len(row) % 2 == 0]
-    joined = []
+    joined: list[list[Half]] = []
     for row in odd:
         if joined and len(joined[-1]) % 2 and len(joined[-1]) + len(row) <= most:
             joined[-1] = joined[-1] + row

@@ -214,6 +214,7 @@ def place(
     device: str | None = None,
     speed: int = 6,
     freq: float = 400,
+    router: str = "router2",
     limit: float = 3600,
 ) -> list[float]:
     """Place and route with each of several seeds.
@@ -228,6 +229,9 @@ def place(
         Speed grade of an ECP5.
     freq : float
         Constraint in MHz; a clock that is missed is no failure.
+    router : str
+        ``"router2"``, which builds have, or ``"router1"``, which on ECP5 leads to a clock a tenth
+        faster and takes too long for large designs; on iCE40 it can run for ever.
     limit : float
         Seconds for each run.
 
@@ -247,7 +251,7 @@ def place(
         (folder / "top.json").write_bytes(netlist.text)
         for seed in seeds:
             options = ["--seed", str(seed), "--freq", f"{freq:g}", "--timing-allow-fail"]
-            options += ["--router", "router2", "--report", "report.json"]
+            options += ["--router", router, "--report", "report.json"]
             options += ["--speed", str(speed)] if netlist.family == "ecp5" else []
             _nextpnr(folder, netlist.family, device or _DEVICES[netlist.family], options, limit)
             report = json.loads((folder / "report.json").read_text())
