@@ -13,28 +13,47 @@ import numpy as np
 import pytest
 
 from bnnhw.errors import UsageError
-from rtl_gen.product import load_weights, make_array, write_array
+from rtl_gen.product import load_thresholds, load_weights, make_array, write_array
 from rtl_gen.tools import verilator
 from rtl_gen.tools.search import search_path
 
 DICE = np.random.default_rng(3)
 MATRIX = DICE.integers(0, 2, (5, 7))
+RAM = ("weights", "thresholds")
 KINDS: dict[str, dict[str, Any]] = {
     "streamed": {"pe": 3, "simd": 4, "folds": 2},
     "single": {"pe": 1, "simd": 1},
     "counts": {"pe": 2, "simd": 3, "weights": MATRIX},
     "bits": {"pe": 3, "simd": 2, "weights": 2 * MATRIX - 1, "thresholds": [0, 3, 4, 5, 8]},
     "unfolded": {"pe": 5, "simd": 7, "weights": MATRIX, "thresholds": 4, "style": "lut"},
-}
+    "rows": {"pe": 2, "simd": 3, "rows": 5, "columns": 7, "thresholds": 4, "pipeline": "speed"},
+    "batch": {"pe": 2, "simd": 3, "rows": 5, "columns": 7, "batch": 3},
+    "axi": {"pe": 3, "simd": 2, "rows": 5, "columns": 7, "ram": RAM, "bus": "axi4-lite"},
+    "wishbone": {"pe": 2, "simd": 3, "weights": MATRIX, "ram": ("weights",), "bus": "wishbone"},
+    "levels": {
+        "pe": 2, "simd": 4, "weights": MATRIX, "thresholds": [0, 3, 4, 5, 8],
+        "ram": ("thresholds",), "bus": "wishbone", "pipeline": "balanced",
+    },
+}  # fmt: skip
+PLAIN = ("{}.v", "{}.json", "{}.md", "test_{}.py", "{}.vh", "{}.core", "{}.vlt", "README.md")
+BUS = ("{}_bus.py", "{}_registers.json", "{}_registers.md", "{}_registers.h")
+
+
+def names(kind: str, name: str) -> set[str]:
+    """Files that are written for an array."""
+    return {file.format(name) for file in PLAIN + (BUS if "bus" in KINDS[kind] else ())}
+
+
+def benches(kind: str) -> int:
+    """Count the tests in the bench of an array."""
+    return 5 if "bus" in KINDS[kind] else 3
 
 
 def write(out: Path, kind: str, naming: str = "plain") -> Path:
     files = write_array(make_array(**KINDS[kind]), out, name=f"{kind}_array", naming=naming)
-    assert [file.name for file in files] == [
-        f"{kind}_array.v", f"{kind}_array.json", f"{kind}_array.md", f"test_{kind}_array.py",
-    ]  # fmt: skip
+    assert {file.name for file in files} == names(kind, f"{kind}_array")
     assert sorted(out.iterdir()) == sorted(files)
-    return files[-1]
+    return out / f"test_{kind}_array.py"
 
 
 def bench(file: Path, *options: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -51,14 +70,18 @@ def bench(file: Path, *options: str, env: dict[str, str] | None = None) -> tuple
     return done.returncode, done.stdout
 
 
+QUICK = [("streamed", "plain"), ("bits", "plain"), ("axi", "axis"), ("batch", "plain")]
+OTHERS = [(kind, naming) for kind in KINDS for naming in ("plain", "axis")]
+
+
 @pytest.mark.parametrize(
     ("kind", "naming"),
-    [*((kind, "plain") for kind in KINDS), ("streamed", "axis"), ("counts", "axis")],
+    [*QUICK, *(pytest.param(*p, marks=pytest.mark.slow) for p in OTHERS if p not in QUICK)],
 )
 def test_bench_passes_in_icarus(tmp_path: Path, kind: str, naming: str) -> None:
     status, output = bench(write(tmp_path / "out", kind, naming), "--seed", "5")
     assert status == 0, output
-    summary = f"PASS: {kind}_array in icarus, 3 tests, 0 failed, 30 vectors each"
+    summary = f"PASS: {kind}_array in icarus, {benches(kind)} tests, 0 failed, 30 vectors each"
     assert output.splitlines()[-1] == summary
 
 
@@ -81,8 +104,8 @@ def flipped(found: re.Match[str]) -> str:
     ("kind", "pattern", "replacement", "complaint"),
     [
         ("streamed", r"matches0 <= ", "matches0 <= ~", "result 0: 0x"),
-        ("streamed", r"counted\[1\] \? ", "1'b0 ? ", r"result \d+: 0x"),
-        ("streamed", r"(o__payload_last +<= )counted.*;", r"\g<1>1'b0;", "last is 0, not 1"),
+        ("streamed", r"\w+ \[1\] \? (4'h0 : total)", r"1'b0 ? \1", r"result \d+: 0x"),
+        ("streamed", r"(last <= )tags\d*\[3\];", r"\g<1>1'b0;", "last is 0, not 1"),
         ("counts", r"(memory\[1\] = 6'h)(\w+);", flipped, r"result \d+: 0x"),
         ("bits", r"(memory\[0\] = 12'h)(\w+);", flipped, r"result \d+: 0x"),
     ],
@@ -140,10 +163,11 @@ def test_manifest(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "bits_array.v").read_text()
     assert (told["format"], told["version"]) == ("bnnhw-array", 1)
     assert told["identity"] in text and re.fullmatch("[0-9a-f]{64}", told["identity"])
-    assert told["schedule"] == {"latency": 3 + 2 + 3 + 1, "cycles": 8}
+    assert told["schedule"]["cycles"] == 8
     assert told["parameters"] == {
         "pe": 3, "simd": 2, "folds": 4, "rows": 5, "columns": 7, "weights": "stored",
-        "thresholds": True, "style": "auto", "target": "generic",
+        "thresholds": "stored", "bus": None, "batch": 1, "pipeline": "area", "style": "auto",
+        "target": "generic",
     }  # fmt: skip
     rows = [[int(row, 16) >> k & 1 for k in range(7)] for row in told["weights"]]
     assert rows == MATRIX.tolist()
@@ -169,9 +193,7 @@ def test_other_files_stay_and_nothing_else_appears(tmp_path: Path) -> None:
     product = make_array(**KINDS["single"])
     for _ in range(2):
         write_array(product, out, name="unit")
-    assert sorted(file.name for file in out.iterdir()) == [
-        "notes.txt", "test_unit.py", "unit.json", "unit.md", "unit.v",
-    ]  # fmt: skip
+    assert {file.name for file in out.iterdir()} == {"notes.txt", *names("single", "unit")}
     assert list(tmp_path.iterdir()) == [out]
 
 
@@ -197,13 +219,25 @@ def test_naming_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pe": 0}, r"^PE must be a whole number from 1 to 65536, not 0\."),
-        ({"pe": True}, r"^PE must be a whole number from 1 to 65536, not True\."),
-        ({"simd": -1}, r"^SIMD must be a whole number from 1 to 65536, not -1\."),
-        ({"pe": 300, "simd": 300}, r"^PE times SIMD must be .* to 65536, not 90000\."),
+        ({"pe": 0}, r"^PE must be a whole number from 1 to 1048576, not 0\."),
+        ({"pe": True}, r"^PE must be a whole number from 1 to 1048576, not True\."),
+        ({"simd": -1}, r"^SIMD must be a whole number from 1 to 1048576, not -1\."),
+        ({"pe": 1100, "simd": 1100}, r"^PE times SIMD must be .* to 1048576, not 1210000\."),
+        ({"pe": 300, "simd": 300, "rows": 301}, r"^PE times SIMD must be .* to 65536, not 90000"),
         ({"folds": -2}, r"^folds must be a whole number from 1 to 1048576, not -2\."),
         ({"folds": 0}, r"^folds must be a whole number from 1 to 1048576, not 0\."),
-        ({"thresholds": 3}, r"^Thresholds were given, but no stored weights\."),
+        ({"pipeline": "fast"}, r"^pipeline must be one of area, balanced, speed, not 'fast'\."),
+        ({"bus": "apb"}, r"^bus must be one of axi4-lite, wishbone, not 'apb'\."),
+        ({"bus": "wishbone"}, r"^The bus is wishbone, and in RAM are nothing\."),
+        ({"ram": ["weights"]}, r"^The bus is none, and in RAM are weights\."),
+        ({"ram": ["sums"]}, r"^RAM must be one of weights, thresholds, not 'sums'\."),
+        ({"folds": 2, "columns": 4}, r"^Both folds and columns were given\."),
+        ({"rows": 1}, r"^PE must be a whole number from 1 to 1 \(the 1 rows\), not 2\."),
+        ({"columns": 1}, r"^SIMD must be .* to 1 \(the 1 columns\), not 2\."),
+        ({"batch": 0}, r"^batch must be a whole number from 1 to 1048576, not 0\."),
+        ({"batch": 2, "weights": MATRIX}, r"^A batch of 2 vectors needs streamed weights"),
+        ({"batch": 2, "thresholds": 1}, r"^A batch of 2 vectors needs streamed weights"),
+        ({"weights": MATRIX, "rows": 6}, r"^rows = 6 does not suit .*\nLeave it out; it is 5\."),
         ({"target": "xc7"}, r"^target must be one of generic, ice40, ecp5, not 'xc7'\."),
         ({"style": "bram"}, r"^style must be one of auto, lut, block, not 'bram'\."),
         ({"weights": MATRIX, "pe": 6}, r"^PE must be .* 1 to 5 \(the weights' 5 rows\), not 6\."),
@@ -252,3 +286,16 @@ def test_load_weights_wrong(tmp_path: Path) -> None:
         re.sub(rb"\(5, 7\), \}( *)", lambda m: b"(99999999, 9), }" + m[1][10:], whole)
     )
     refused("huge.npy", "is no readable .npy file")
+
+
+def test_load_thresholds(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.array([3, 0, 7]))
+    np.savez(tmp_path / "t.npz", thresholds=np.array([3, 0, 7], np.uint8))
+    for name in ("t.npy", "t.npz"):
+        assert load_thresholds(tmp_path / name) == [3, 0, 7]
+    np.save(tmp_path / "f.npy", np.array([0.5]))
+    np.savez(tmp_path / "other.npz", levels=np.array([1]))
+    np.save(tmp_path / "wide.npy", MATRIX)
+    for name in ("f.npy", "other.npz", "wide.npy"):
+        with pytest.raises(UsageError, match=r"holds no thresholds: a list of whole numbers"):
+            load_thresholds(tmp_path / name)

@@ -57,8 +57,8 @@ def test_port_table_is_the_module(naming: str) -> None:
 
 
 def test_elements_that_are_alike_share_a_module(text: str) -> None:
-    assert len(re.findall(r"^module chip_core_pe\d *\(", text, re.MULTILINE)) == 1
-    assert len(re.findall(r"^  chip_core_pe0 +pe\d+ \(", text, re.MULTILINE)) == 2
+    assert len(re.findall(r"^module chip_core_core_pe\d *\(", text, re.MULTILINE)) == 1
+    assert len(re.findall(r"^  chip_core_core_pe0 +pe\d+ \(", text, re.MULTILINE)) == 2
 
 
 def test_same_bytes_in_every_process(text: str) -> None:
