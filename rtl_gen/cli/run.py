@@ -86,6 +86,8 @@ def _simulated(planned: Planned, tell: Tell) -> Any:
 
 def _show(planned: Planned, labels: Any, answers: Any, port: str | None, as_json: bool) -> None:
     classes = np.asarray(answers.classes)
+    # Of a network that sends k classes, all of them; the first is the class.
+    told = classes[:, None] if answers.top is None else np.asarray(answers.top)
     right = None if labels is None else int((classes == labels).sum())
     if as_json:
         emit_json(
@@ -97,10 +99,11 @@ def _show(planned: Planned, labels: Any, answers: Any, port: str | None, as_json
                 "logits": np.asarray(answers.logits).tolist(),
                 "correct": right,
             }
+            | ({} if answers.top is None else {"top": told.tolist()})
         )
         return
     rows = [
-        (k, int(classes[k]), "" if labels is None else int(labels[k]),
+        (k, " ".join(map(str, told[k])), "" if labels is None else int(labels[k]),
          " ".join(map(str, np.asarray(answers.logits)[k])))
         for k in range(min(_SHOWN, len(classes)))
     ]  # fmt: skip
