@@ -1,6 +1,6 @@
 """The plain reference: values, products, sums and comparisons; made to be read, not to be fast."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,21 @@ __all__ = ["evaluate"]
 _Values = npt.NDArray[np.int64]
 
 
-def evaluate(graph: Graph, pixels: npt.NDArray[Any], kept: Collection[str]) -> dict[str, _Values]:
-    """Give the values of the edges `kept` for a batch of pixels, or codes without a table."""
+def evaluate(
+    graph: Graph,
+    pixels: npt.NDArray[Any],
+    kept: Collection[str],
+    told: Mapping[str, _Values] | None = None,
+) -> dict[str, _Values]:
+    """Give the values of the edges `kept` for a batch of pixels, or codes without a table.
+
+    Nodes behind an edge that is `told` read what was told, whatever came out there: so each layer
+    can be held against another model's on that model's own inputs.
+    """
+    told = told or {}
     edges: dict[str, _Values] = {}
     for node in graph.nodes:
-        sources = [edges[name] for name in node.inputs]
+        sources = [told.get(name, edges[name]) for name in node.inputs]
         edges[node.name] = _TABLE[type(node)](node, *(sources or [pixels]))
     return {name: edges[name] for name in kept}
 

@@ -13,7 +13,7 @@ from .qonnx_values import Affine, Pixels, Rectified
 from .squash import SQUASHES, decided
 from .torch_values import Curve, Layer, Squashed, TorchValue
 
-__all__ = ["activation", "lifted", "moved", "resolved", "rising"]
+__all__ = ["activation", "is_relu", "lifted", "moved", "resolved", "rising"]
 
 _LEVELS_CAP = 256
 _FEW = 16
@@ -32,7 +32,7 @@ def resolved(layer: Layer, value: TorchValue | None) -> TorchValue | None:
         ((slope, offset),) = pieces.lines
         count = len(inner.scale)
         return inner.changed([slope] * count, [offset] * count)
-    if isinstance(inner, Affine) and pieces == _RELU:
+    if isinstance(inner, Affine) and is_relu(value):
         return Rectified(inner)
     if pieces.values is None:
         return value
@@ -159,6 +159,11 @@ def rising(value: Curve) -> bool:
         a[0] * bound + a[1] <= point <= b[0] * bound + b[1]
         for bound, point, (a, b) in zip(pieces.bounds, pieces.points, lines, strict=True)
     )
+
+
+def is_relu(value: Curve) -> bool:
+    """Tell whether a curve is a ReLU of a layer's output."""
+    return isinstance(value.inner, Affine) and value.pieces == _RELU
 
 
 def moved(value: Curve, inner: Affine) -> Curve:

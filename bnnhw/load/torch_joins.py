@@ -41,6 +41,7 @@ def add_branches(layer: Layer, left: Any, right: Any, sign: int) -> Affine:
             bits += 1
         top = (1 << (bits - 1)) - 1
         rounded.append(fixed(layer, side, unit, (-top - 1, top), rounding.multipliers))
+        layer.known.setdefault(("rounded", side), rounded[-1])
     return qonnx_joins.add_branches(layer.site, rounded[0], rounded[1], sign)
 
 

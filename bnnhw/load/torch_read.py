@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,9 +13,10 @@ from ..names import printable
 from .chain import Chain, graph_name
 from .finish import exact_pixels, finished
 from .onnx_file import OnnxNode
+from .pixels import UNSAID
 from .qonnx_values import Affine, Arranged, Const, Pixels, Rectified, Site
 from .support import SUPPORTED
-from .torch_activation import resolved
+from .torch_activation import is_relu, resolved
 from .torch_description import Description, Operation, Reference
 from .torch_layers import LAYERS
 from .torch_math import ELEMENTWISE
@@ -56,8 +58,9 @@ def from_description(
     Returns
     -------
     Graph
-        ``meta["rounding"]`` says in words what was rounded, ``meta["taps"]`` as JSON which edge
-        stands for the output of which module, with ``scale * value + offset``.
+        ``meta["rounding"]`` says in words what was rounded, ``meta["taps"]`` as JSON which
+        operation and which module the values of an edge are the output of, as
+        ``scale * value + offset``.
 
     Raises
     ------
@@ -72,7 +75,8 @@ def from_description(
             "Choose one of them.",
         )
     how = None if exact else rounding or Rounding()
-    reader = _Reader(description, way, how, source)
+    why = UNSAID if pixel == "auto" else "as asked"
+    reader = _Reader(description, way, why, how, source)
     return reader.graph(name or graph_name(description.name))
 
 
@@ -83,12 +87,14 @@ class _Reader:
         self,
         description: Description,
         way: tuple[Any, str],
+        why: str,
         rounding: Rounding | None,
         source: str,
     ) -> None:
         self._description, self._rounding, self._source = description, rounding, source
         self._chain = Chain()
-        table, self._pixel = way
+        table, words = way
+        self._pixel = f"{words} ({why})"
         image = description.shape[1:]
         self._values: dict[str, TorchValue] = {"input": Pixels((table,), image, (1, *image))}
         low, high = float(table[0]), float(table[-1])
@@ -107,13 +113,13 @@ class _Reader:
                 self._fail(f"two operations are called '{printable(operation.name)}'")
             self._values[operation.name] = self._run(operation)
             self._seen[operation.name] = operation.seen
-            self._note_tap(operation)
         result: Any = self._values.get(self._description.output)
         if isinstance(result, Curve | Squashed | Rectified | Arranged):
             layer = self._layer(self._description.operations[-1], {})
             result = resolved(layer, result)
             if isinstance(result, Curve | Squashed | Rectified):
                 result = even(layer, result, "")
+        self._note_taps()
         notes = list(dict.fromkeys(self._notes))
         meta = {"format": "torch", "pixel": self._pixel, "module": self._description.name}
         meta |= {"torch": printable(self._description.notes.get("torch", "?"))}
@@ -163,17 +169,32 @@ class _Reader:
             self._fail(f"'{printable(operation.name)}' reads '{shown}', which nothing gives")
         return self._values[value.name]
 
-    def _note_tap(self, operation: Operation) -> None:
-        """Note which edge an operation's output is, where it is a new one."""
-        value = self._values[operation.name]
-        if not isinstance(value, Affine) or len(value.scale) != value.shape[1]:
-            return
-        if any(tap["edge"] == value.edge for tap in self._taps.values()):
-            return
-        scale, offset = ([float(x) for x in part] for part in (value.scale, value.offset))
-        self._taps[operation.name] = {
-            "edge": value.edge,
-            "module": operation.module,
-            "scale": scale[0] if len(set(scale)) == 1 else scale,
-            "offset": offset[0] if len(set(offset)) == 1 else offset,
-        }
+    def _note_taps(self) -> None:
+        """Note which edges stand for the outputs of operations, in the order of the edges."""
+        found: dict[str, dict[str, Any]] = {}
+        for operation in self._description.operations:
+            for value in self._edges_of(self._values[operation.name]):
+                if value.edge not in found and len(value.scale) == value.shape[1]:
+                    found[value.edge] = {
+                        "tap": operation.name,
+                        "module": operation.module,
+                        "scale": _few(value.scale),
+                        "offset": _few(value.offset),
+                    }
+        self._taps = {edge: found[edge] for edge in self._chain.edges if edge in found}
+
+    def _edges_of(self, value: TorchValue | None) -> list[Affine]:
+        """Give the edges that a value has become, or has been rounded to."""
+        if isinstance(value, Curve):
+            made = self._known.get(("activation", value.inner, value.pieces))
+            relu = is_relu(value) and isinstance(value.inner, Affine)
+            value = made or (Rectified(value.inner) if relu else value)  # type: ignore[arg-type]
+        own = [value] if isinstance(value, Affine) else []
+        rounded = self._known.get(("rounded", value))
+        return own + ([rounded] if rounded else [])
+
+
+def _few(values: tuple[Fraction, ...]) -> float | list[float]:
+    """Give numbers as they are written down: one where all are the same."""
+    numbers = list(map(float, values))
+    return numbers[0] if len(set(numbers)) == 1 else numbers

@@ -95,6 +95,7 @@ def even(
         return _even(layer, value, name, zero=zero, bits=bits)
     if key not in layer.known:
         layer.known[key] = _even(layer, value, name, zero=zero, bits=bits)
+        layer.known.setdefault(("rounded", value), layer.known[key])
     return layer.known[key]
 
 

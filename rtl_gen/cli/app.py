@@ -10,7 +10,7 @@ import typer
 from bnnhw import __version__
 from bnnhw.errors import BnnhwError
 
-from . import board, demo, doctor, generate, info, run, simulate
+from . import board, demo, doctor, evaluate, generate, imports, info, run, simulate
 from .show import Reported
 
 __all__ = ["app", "main"]
@@ -36,6 +36,8 @@ app.command("build")(board.build)
 app.command("flash")(board.flash)
 app.command("run")(run.run)
 app.command("info")(info.info)
+app.command("import")(imports.import_model)
+app.command("evaluate")(evaluate.evaluate)
 app.command("boards")(board.boards)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -1,0 +1,177 @@
+"""Write small modules of PyTorch and bitorch down for the tests, or check live ones.
+
+    TRAINVENV/bin/python scripts/record_torch.py [--only NAME] [--check] [--networks] [-o DIR]
+
+Needs torch (2.13.0 wrote the files) and bitorch 0.4.1 (``pip install --no-deps bitorch``, pandas,
+requests) beside what bnnhw itself needs. Each file is a description with images ``x``, the module's
+``logits`` for them and the outputs of all its operations, ``tap_NAME``, for the first of them.
+`--check` writes nothing: it imports the live modules and compares. `--networks` does so with
+bitorch's LeNet, ResNetE-18 and BinaryDenseNet-28, narrowed, on 100 random images, and counts the
+operations and weights of their full sizes.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from torch_modules import MODULES, Recorded, densenet28, lenet, resnet_e18, settled  # noqa: E402
+
+from bnnhw.compare import compare, compare_layers, known_taps  # noqa: E402
+from bnnhw.errors import UsageError  # noqa: E402
+from bnnhw.load.torch import Description, from_description, trace  # noqa: E402
+
+_WAYS = {"unit": (1 / 255, 0.0), "byte": (1.0, 0.0), "centred": (2 / 255, -1.0)}
+IMAGES, TAPPED = 32, 2
+
+
+def images(shape: tuple[int, ...], count: int, seed: int, pixel: str) -> tuple[Any, Any]:
+    """Give random pixels, and what a module gets of them."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
+    scale, offset = _WAYS[pixel]
+    exact = pixels.astype(np.float64) * scale + offset
+    return pixels, torch.from_numpy(exact.astype(np.float32))
+
+
+def run(what: Recorded, seed: int, count: int) -> tuple[Description, Any, Any, Any]:
+    """Give a module's description with all taps, its images and its scores."""
+    torch.manual_seed(seed)
+    model = settled(what.make(), what.shape, seed)
+    pixels, x = images(what.shape, count, seed, what.pixel)
+    with torch.no_grad():
+        scores = model(x).numpy()
+    return trace(model, x, taps=True), pixels, scores, model
+
+
+def split(found: Description) -> tuple[Description, dict[str, Any]]:
+    """Part the taps from a description."""
+    taps = {name: array for name, array in found.arrays.items() if name.startswith("tap_")}
+    kept = {name: array for name, array in found.arrays.items() if name not in taps}
+    own = Description(found.name, found.shape, found.operations, kept, found.output, found.notes)
+    return own, taps
+
+
+def short(array: Any) -> Any:
+    """Give whole numbers of 16 bits as such."""
+    whole = np.array_equal(array, np.rint(array)) and np.abs(array).max() < 1 << 15
+    return array.astype(np.int16 if whole else np.float32)
+
+
+def write(path: Path, name: str, what: Recorded) -> None:
+    """Write one file."""
+    found, pixels, scores, _ = run(what, 1 + list(MODULES).index(name), IMAGES)
+    own, taps = split(found)
+    few = {}
+    if not what.refused:
+        graph = from_description(own, pixel=what.pixel, exact=what.exact)
+        names = [f"tap_{tap['tap']}" for tap in known_taps(graph).values()]
+        few = {name: short(taps[name][:TAPPED]) for name in names}
+    own.save(path, x=pixels, logits=scores, **few)
+    print(f"{path.name}: {len(own.operations)} operations, {path.stat().st_size:,} bytes")
+
+
+def check(name: str, what: Recorded, count: int = IMAGES, seed: int = 0) -> bool:
+    """Import a live module and compare it with itself."""
+    started = time.perf_counter()
+    found, pixels, scores, _ = run(what, seed or 101 + list(MODULES).index(name), count)
+    try:
+        graph = from_description(found, pixel=what.pixel, exact=what.exact)
+    except UsageError as error:
+        print(f"{name}: refused: {error.what}")
+        return bool(what.refused) and what.refused in error.what
+    layers = compare_layers(graph, pixels, found.arrays)
+    whole = compare(graph, pixels, {"logits": scores})
+    exact = [layer for layer in layers if layer.exact]
+    rounded = [layer for layer in layers if not layer.exact and np.isfinite(layer.bound)]
+    share = max((layer.worst / layer.bound for layer in rounded), default=0.0)
+    signs = [layer for layer in layers if np.isinf(layer.bound)]
+    flips = sum(layer.differing for layer in signs) / max(1, sum(layer.values for layer in signs))
+    wrong = [layer for layer in layers if not layer.passed]
+    print(
+        f"{name}: {count} images; {len(exact)} exact layers with "
+        f"{sum(layer.values for layer in exact):,} values, "
+        f"{sum(layer.differing for layer in exact)} differ; {len(rounded)} rounded ones, at most "
+        f"{share:.0%} of their bound; {flips:.2%} of the signs of rounded numbers differ; whole: "
+        f"rms {whole.deviation / (whole.spread or 1):.3f} of the spread of scores, same class "
+        f"{whole.same_class:.0%} ({time.perf_counter() - started:.0f} s)"
+    )
+    for layer in wrong:
+        print(f"  {layer}")
+    return not wrong and not what.refused and (whole.passed or not what.exact)
+
+
+def counts(name: str, make: Any, shape: tuple[int, ...], told: tuple[float, ...]) -> bool:
+    """Count binary and other multiply-accumulates, and weights, of a full-size network."""
+    from rtl_gen.cli.info import describe
+
+    torch.manual_seed(0)
+    started = time.perf_counter()
+    found = trace(make().eval(), torch.rand(1, *shape))
+    graph = from_description(found)
+    rows = describe(graph)["layers"]
+    sums: dict[bool, list[int]] = {True: [0, 0], False: [0, 0]}
+    for row in rows:
+        binary = row["kind"] in ("Conv", "Dense")
+        sums[binary][0] += row["operations"] // 2
+        sums[binary][1] += row["weights"]
+    seen = (sums[True][0] / 1e6, sums[False][0] / 1e6, sums[True][1] / 1e6, sums[False][1] / 1e3)
+    print(
+        f"{name} at {shape}: {seen[0]:.1f} M binary MAC, {seen[1]:.1f} M 8-bit MAC, {seen[2]:.2f} "
+        f"Mbit of ±1 weights, {seen[3]:.1f} k 8-bit weights; told {told} "
+        f"({time.perf_counter() - started:.0f} s)"
+    )
+    places = (1, 1, 2, 1 if told[3] < 100 else 0)
+    return all(round(a, p) == b for a, b, p in zip(seen, told, places, strict=True))
+
+
+def networks() -> int:
+    """Check bitorch's networks at 32 × 32, and count those of full size."""
+    live = {
+        "LeNet": Recorded(lambda: lenet(), (1, 28, 28)),
+        "ResNetE18 / 8": Recorded(lambda: resnet_e18(8), (3, 32, 32)),
+        "BinaryDenseNet28 / 4": Recorded(lambda: densenet28(16), (3, 32, 32)),
+    }
+    wrong = sum(not check(name, what, 100, 7) for name, what in live.items())
+    wide = (3, 224, 224)
+    wrong += not counts("LeNet", lenet, (1, 28, 28), (7.6, 0.9, 1.13, 11.6))
+    wrong += not counts("ResNetE18", resnet_e18, (3, 32, 32), (547.4, 8.1, 10.99, 179))
+    wrong += not counts("BinaryDenseNet28", densenet28, (3, 32, 32), (1171.4, 29.2, 4.2, 331))
+    wrong += not counts(
+        "ResNetE18", lambda: resnet_e18(size=224, classes=1000), wide, (1676.3, 137.8, 10.99, 693)
+    )
+    wrong += not counts(
+        "BinaryDenseNet28", lambda: densenet28(size=224, classes=1000), wide,
+        (3587.4, 202.5, 4.2, 909),
+    )  # fmt: skip
+    return wrong
+
+
+def main() -> int:
+    """Record or check."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", choices=MODULES)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--networks", action="store_true")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "tests/data/torch")
+    args = parser.parse_args()
+    if args.networks:
+        return 1 if networks() else 0
+    wrong = 0
+    for name in [args.only] if args.only else MODULES:
+        if args.check:
+            wrong += not check(name, MODULES[name])
+        else:
+            args.output.mkdir(parents=True, exist_ok=True)
+            write(args.output / f"{name}.npz", name, MODULES[name])
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
