@@ -44,7 +44,7 @@ def test_planted_fault_is_caught() -> None:
 
 @pytest.mark.parametrize("name", ["taps", "channels"])
 def test_parameters_wrong(name: str) -> None:
-    good = {"taps": 1, "channels": 1}
+    good: dict[str, Any] = {"taps": 1, "channels": 1}
     for value in (0, 1.5):
         message = rf"^Ternary {name} must be a positive integer, not {value!r}$"
         with pytest.raises(ValueError, match=message):

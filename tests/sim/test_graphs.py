@@ -80,7 +80,7 @@ def check(plan: Plan, stalls: dict[str, Any]) -> None:
         node = plan.graph.argmax
         assert node is not None and trace.top is not None
         scores = (node.scale * trace.logits + node.offset).tolist()
-        best = [sorted(range(len(row)), key=lambda c, row=row: (-row[c], c)) for row in scores]
+        best = [[c for _, c in sorted((-x, c) for c, x in enumerate(row))] for row in scores]
         assert trace.top.tolist() == [row[: plan.answer.elements_out] for row in best]
 
 

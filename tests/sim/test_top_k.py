@@ -39,7 +39,7 @@ def expected(graph: Graph, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     node = graph.argmax
     assert isinstance(node, TopK)
     rows = (logits + node.offset).tolist()
-    best = [sorted(range(CLASSES), key=lambda c, row=row: (-row[c], c))[: node.k] for row in rows]
+    best = [[c for _, c in sorted((-x, c) for c, x in enumerate(row))[: node.k]] for row in rows]
     return np.array(best), np.take_along_axis(logits, np.array(best), axis=1)
 
 
