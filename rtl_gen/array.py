@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bnnhw.fold.array import count_clocks, room_and_clocks
+from bnnhw.fold.array import core_clocks, room_and_clocks
 
 from .core import ArrayCore
 from .room import Room
@@ -85,7 +85,7 @@ class PEArray(wiring.Component):
         self._masked = masked
         self._count_bits = count_bits
         self._every = every
-        self._flight = count_clocks(simd, every) + 2
+        self._flight = core_clocks(simd, every)
         super().__init__(
             {
                 "i_activation": In(port(simd, bits, masked=masked)),

@@ -1,10 +1,10 @@
 """The free-running heart of an array: elements and accumulators that nothing stops."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from bnnhw.fold.array import count_clocks
+from bnnhw.fold.array import core_clocks, spread_clocks
 
 from .accumulator import Accumulator
 from .pe import ProcessingElement
@@ -37,6 +37,8 @@ class ArrayCore(wiring.Component):
     late : str
         What comes from registers and therefore a clock behind its tags: ``""``, ``"weight"``, or
         ``"both"`` weight and activation.
+    inverted : bool
+        Weights that are late are complements. That spares an inverter for each lane.
 
     Members
     -------
@@ -68,12 +70,14 @@ class ArrayCore(wiring.Component):
         starts: bool = False,
         every: int = 0,
         late: str = "",
+        inverted: bool = False,
     ) -> None:
         self._pe, self._simd, self._bits = pe, simd, bits
         self._masked, self._starts = masked, starts
         self._total_bits = total_bits
         self._every = every
         self._late = late
+        self._inverted = inverted
         totals = data.ArrayLayout(unsigned(total_bits), pe)
         super().__init__(
             {
@@ -91,19 +95,19 @@ class ArrayCore(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from a vector's final tags to the clock at which its result is taken."""
-        return count_clocks(self._simd, self._every) + 2
+        return core_clocks(self._simd, self._every)
 
     def elaborate(self, platform: object) -> Module:
         """Build the elements, one accumulator for each, and the tags beside them."""
         m = Module()
         registered = bool(self._late) or hasattr(platform, "block_ram_shapes")
-        activation, weight = self.activation, self.weight.as_value()
-        if registered and self._late != "both":
-            activation = Signal.like(self.activation, name="group", reset_less=True)
-            m.d.sync += activation.eq(self.activation)
-        if registered and not self._late:
-            weight = Signal.like(weight, name="weights", reset_less=True)
-            m.d.sync += weight.eq(self.weight.as_value())
+        spread = spread_clocks(self._every)
+        stages = spread + (registered and self._late != "both")
+        # Elements behind registers want complements, of either side.
+        group = ~self.activation if registered and not self._inverted else self.activation
+        activation = self._held(m, "group", group, stages)
+        stages = spread + (registered and not self._late)
+        weight = self._held(m, "weights", self.weight.as_value(), stages)
         counted = self._tags(m)
         for row in range(self._pe):
             m.submodules[f"pe{row}"] = element = ProcessingElement(
@@ -127,6 +131,15 @@ class ArrayCore(wiring.Component):
                 self.total[row].eq(total.total),
             ]
         return m
+
+    @staticmethod
+    def _held(m: Module, name: str, value: Value, stages: int) -> Value:
+        """Register what goes to the elements as often as asked."""
+        for stage in range(stages):
+            held = Signal(len(value), name=f"{name}{stage}", reset_less=True)
+            m.d.sync += held.eq(value)
+            value = held
+        return value
 
     def _tags(self, m: Module) -> data.View:
         """Lead the tags along; give those that stand beside the counts."""

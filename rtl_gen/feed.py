@@ -2,17 +2,21 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .core import TAGS
+from .ecp5_ram import Ecp5Ram
+from .level import Level
 from .streams import port
 
 __all__ = ["Feed"]
 
 _IN_LUTS = 64
+# Words of an ECP5 block RAM that is 36 bits wide.
+_DEEP = 512
 
 
 class Feed(wiring.Component):
@@ -37,6 +41,8 @@ class Feed(wiring.Component):
         Width of an element.
     masked : bool
         Words carry `masked` as well, see `masked_word`.
+    late : bool
+        `data` comes a clock behind its tags, from a register; not if words are masked.
 
     Members
     -------
@@ -54,25 +60,35 @@ class Feed(wiring.Component):
 
     Platform overrides
     ------------------
-    Where there are ``block_ram_shapes`` (see `RomStream`), vectors of up to 32 words lie in LUT
-    RAM, since every element reads the word, and that is too long a way from the slow output of a
-    block RAM.
+    Where there are ``block_ram_shapes`` (see `RomStream`), which is ECP5, a late feed lies in block
+    RAM whose own output register is that of `data`, if it has room for both banks. Otherwise
+    vectors of up to 32 words lie in LUT RAM, since the output of a block RAM alone is slow.
 
     Raises
     ------
     ValueError
-        If a parameter is below 1.
+        If a parameter is below 1, or masked words are to be late.
     """
 
     def __init__(
-        self, *, words: int, lanes: int, repeats: int = 1, bits: int = 1, masked: bool = False
+        self,
+        *,
+        words: int,
+        lanes: int,
+        repeats: int = 1,
+        bits: int = 1,
+        masked: bool = False,
+        late: bool = False,
     ) -> None:
         given = (("words", words), ("lanes", lanes), ("repeats", repeats), ("bits", bits))
         for name, value in given:
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"Feed {name} must be a positive integer, not {value!r}")
         self._words, self._lanes, self._repeats = words, lanes, repeats
+        if late and masked:
+            raise ValueError("Feed of masked words must not be late")
         self._masked = masked
+        self._late = late
         self._width = lanes * bits + masked
         super().__init__(
             {
@@ -93,7 +109,7 @@ class Feed(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the counters and, where vectors are read repeatedly, the two banks."""
         m = Module()
-        at = Signal(max(1, (self._words - 1).bit_length()))
+        at = Signal(self._span)
         final = Signal(init=self._words == 1)
         taken, ends = Signal(), Signal()
         tags = Signal(TAGS)
@@ -112,10 +128,23 @@ class Feed(wiring.Component):
             group = self._straight(m, ends)
         else:
             group = self._banks(m, platform, at, taken, ends)
+        if self._late and not self._registered(platform):
+            held = Signal(self._width, name="held", reset_less=True)
+            m.d.sync += held.eq(group)
+            group = held
         m.d.comb += self.data.eq(group)
         if self._masked:
             m.d.comb += self.tags.masked.eq(group[-1])
         return m
+
+    def _registered(self, platform: object) -> bool:
+        """Tell whether the memory has an output register of its own."""
+        deep = 2 << self._span <= _DEEP
+        return self._late and self._repeats > 1 and deep and hasattr(platform, "block_ram_shapes")
+
+    @property
+    def _span(self) -> int:
+        return max(1, (self._words - 1).bit_length())
 
     def _straight(self, m: Module, ends: Signal) -> Any:
         """Register words as they come; what is no group does no harm."""
@@ -129,40 +158,73 @@ class Feed(wiring.Component):
         return group
 
     def _banks(self, m: Module, platform: object, at: Signal, taken: Signal, ends: Signal) -> Any:
-        """Write one bank and read the other."""
-        span = max(1, (self._words - 1).bit_length())
-        fill, fill_bank, bank = Signal(span), Signal(), Signal()
-        full = Signal(2)
-        turn = Signal(range(self._repeats))
-        put = self.i.valid & self.i.ready
-        # A bank may be read behind its writer: what lies below `fill` is there already.
+        """Write one bank and read the other, or behind the writer. Flip-flops say what may go on.
+
+        In a vector's first turn only words that are there can go, in the others all of them are.
+        """
+        fill, fill_bank, bank = Signal(self._span), Signal(), Signal()
+        whole = Signal(init=self._words == 1)
+        again, turn = Signal(), Signal(range(self._repeats))
+        latest = Signal()
+        put, passed = Signal(), Signal()
+        m.submodules.unread = unread = Level(limit=2 * self._words)
+        m.submodules.banks = banks = Level(limit=2, init=2)
         m.d.comb += [
-            self.i.ready.eq(~full.bit_select(fill_bank, 1)),
-            self.there.eq(full.bit_select(bank, 1) | ((bank == fill_bank) & (at < fill))),
-            ends.eq(self.final & (turn == self._repeats - 1)),
+            self.i.ready.eq(banks.some),
+            put.eq(self.i.valid & banks.some),
+            self.there.eq(again | unread.some),
+            ends.eq(self.final & latest),
+            passed.eq(taken & self.final),
+            unread.up.eq(put),
+            unread.down.eq(taken & ~again),
+            banks.up.eq(passed & latest),
+            banks.down.eq(put & whole),
         ]
         with m.If(put):
-            m.d.sync += fill.eq(fill + 1)
-            with m.If(fill == self._words - 1):
-                m.d.sync += [fill.eq(0), fill_bank.eq(~fill_bank)]
-                m.d.sync += full.bit_select(fill_bank, 1).eq(1)
-        with m.If(taken & self.final):
-            m.d.sync += turn.eq(turn + 1)
-            with m.If(ends):
-                m.d.sync += [turn.eq(0), bank.eq(~bank)]
-                m.d.sync += full.bit_select(bank, 1).eq(0)
+            m.d.sync += fill.eq(Mux(whole, 0, fill + 1))
+            if self._words > 1:
+                m.d.sync += whole.eq(fill == self._words - 2)
+            with m.If(whole):
+                m.d.sync += fill_bank.eq(~fill_bank)
+        with m.If(passed):
+            m.d.sync += [
+                again.eq(~latest),
+                turn.eq(Mux(latest, 0, turn + 1)),
+                latest.eq(turn == self._repeats - 2),
+                bank.eq(bank ^ latest),
+            ]
+            with m.If(latest):
+                m.d.sync += latest.eq(0)
+        # What is written is read a clock later at the earliest.
+        writes, reads = Cat(fill, fill_bank), Cat(at, bank)
+        return self._memory(m, platform, put, writes, reads)
+
+    def _memory(self, m: Module, platform: object, put: Value, writes: Value, reads: Value) -> Any:
+        """Build the memory, which is read at every clock; return what it reads."""
+        source = self.i.payload.as_value()[: self._width]
+        if self._registered(platform):
+            m.submodules.memory = ram = Ecp5Ram(width=self._width, address_bits=len(writes))
+            m.d.comb += [
+                ram.write.eq(put),
+                ram.write_address.eq(writes),
+                ram.write_data.eq(source),
+                ram.address.eq(reads),
+            ]
+            return ram.data
         # A word is read only after it was written, so Yosys need not build what happens if both
         # meet.
         attrs = {"no_rw_check": "1"}
-        if hasattr(platform, "block_ram_shapes") and 2 << span <= _IN_LUTS:
+        if hasattr(platform, "block_ram_shapes") and 1 << len(writes) <= _IN_LUTS:
             attrs["ram_style"] = "distributed"
-        memory: Memory[Any, Any] = Memory(shape=self._width, depth=2 << span, init=[], attrs=attrs)
+        memory: Memory[Any, Any] = Memory(
+            shape=self._width, depth=1 << len(writes), init=[], attrs=attrs
+        )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
-            write.addr.eq(Cat(fill, fill_bank)),
-            write.data.eq(self.i.payload.as_value()),
+            write.addr.eq(writes),
+            write.data.eq(source),
             write.en.eq(put),
-            read.addr.eq(Cat(at, bank)),
+            read.addr.eq(reads),
         ]
         return read.data

@@ -1,15 +1,17 @@
 """The memories of a unit with weights: part of the build, or loaded at run time."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
-from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.hdl import Module, Shape, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bnnhw.fold.folding import WRITABLE
 from bnnhw.link.protocol import CHUNK_BITS
 
+from .late import LateRom
 from .naming import label
 from .store import WritableStream
 from .streams import port
@@ -76,6 +78,20 @@ class Memories:
             sink.valid.eq(store.o.valid),
             store.o.ready.eq(sink.ready),
         ]
+
+    def late(self, name: str, words: Sequence[int], shape: Any, *, small: bool = False) -> Any:
+        """Build the submodule `name` with the ports of a `LateRom` for words of this shape."""
+        width = Shape.cast(shape).width
+        if self._tail is None:
+            rom = LateRom(words=words, width=width, style="auto" if small else self._style)
+            self._m.submodules[name] = rom
+            label(rom, name)
+            return rom
+        stored = stream.Signature(shape).create(path=(name,))
+        self.stream(name, words, stored, small=small)
+        word = Signal(shape, name=f"{name}_word", reset_less=True)
+        self._m.d.sync += word.eq(stored.payload)
+        return SimpleNamespace(take=stored.ready, there=stored.valid, word=word)
 
     def close(self) -> None:
         """Hand on what the stores leave; call it once, behind the last memory."""

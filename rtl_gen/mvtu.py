@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Const, Module, Signal, Value
+from amaranth.hdl import Const, Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from bnnhw.fold.array import behind_clocks, fuses, unit_room
+from bnnhw.fold.folding import WRITABLE
 from bnnhw.fold.memory import BLOCK_FOLDS
 
 from .core import ArrayCore
@@ -189,12 +190,16 @@ class Mvtu(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the way in, the core, its memories, what comes behind it, and the room."""
         m = Module()
+        # Where words are registered, the registers are those of the memories.
+        late = hasattr(platform, "block_ram_shapes")
+        both = late and not self._masked and self.neuron_folds > 1
         m.submodules.feed = feed = Feed(
             words=self.synapse_folds,
             lanes=self._simd,
             repeats=self.neuron_folds,
             bits=self._bits,
             masked=self._masked,
+            late=both,
         )
         label(feed, "feed")
         wiring.connect(m, wiring.flipped(self.i), feed.i)
@@ -206,29 +211,46 @@ class Mvtu(wiring.Component):
             total_bits=self.count_bits + self.fused,
             starts=self.fused,
             every=self._every,
+            late="both" if both else "weight" if late else "",
+            inverted=late and self._weight_style not in WRITABLE,
         )
         label(core, "core")
+        m.d.comb += [core.tags.eq(feed.tags), core.activation.eq(feed.data)]
         memories = Memories(m, self, self._weight_style)
-        weights = stream.Signature(core.weight.shape()).create(path=("weights",))
-        memories.stream("weights", self._weights, weights)
-        m.d.comb += [
-            core.tags.eq(feed.tags),
-            core.activation.eq(feed.data),
-            core.weight.eq(weights.payload),
-            # The word that goes with a group is taken a clock later, together with it: a memory
-            # that offers one goes on doing so.
-            weights.ready.eq(feed.tags.there),
-        ]
+        # The word that goes with a group is taken a clock later, together with it: a memory that
+        # offers one goes on doing so.
+        there = self._weigh(m, memories, core, feed, late=late)
         m.submodules.room = room = Room(shape=self.o.payload.shape(), depth=self.depth)
         label(room, "room")
         numbers = self._behind(m, memories, core, room)
         memories.close()
         m.d.comb += [
-            feed.go.eq(weights.valid & numbers & (room.free | ~feed.final)),
+            feed.go.eq(there & numbers & (room.free | ~feed.final)),
             room.take.eq(feed.go & feed.there & feed.final),
         ]
         lead_out(m, room.o, self.o, vectors=self._vectors)
         return m
+
+    def _weigh(
+        self, m: Module, memories: Memories, core: ArrayCore, feed: Feed, *, late: bool
+    ) -> Value:
+        """Build the memory of weights; return whether it offers one."""
+        shape = core.weight.shape()
+        if late:
+            ones = 0
+            if self._weight_style not in WRITABLE:
+                ones = (1 << self._pe * self._simd) - 1
+            rom = memories.late("weights", [word ^ ones for word in self._weights], shape)
+            m.d.comb += [rom.take.eq(feed.tags.there), core.weight.eq(rom.word)]
+            return rom.there
+        weights = stream.Signature(shape).create(path=("weights",))
+        memories.stream("weights", self._weights, weights)
+        m.d.comb += [weights.ready.eq(feed.tags.there), core.weight.eq(weights.payload)]
+        return self._offered(weights.valid)
+
+    def _offered(self, valid: Value) -> Value:
+        """Say that a memory which is not loaded offers a word by the time at which it is taken."""
+        return valid if self._weight_style in WRITABLE else Const(1)
 
     def _behind(self, m: Module, memories: Memories, core: ArrayCore, room: Room) -> Value:
         """Build what comes behind the sums; return whether its numbers are there."""
@@ -242,13 +264,9 @@ class Mvtu(wiring.Component):
         unit: Any
         numbers: Value = Const(1)
         if self.fused:
-            starts = stream.Signature(core.start.shape()).create(path=("starts",))
-            memories.stream("starts", self._starts(), starts, small=True)
-            m.d.comb += starts.ready.eq(core.take_start)
-            start = Signal.like(starts.payload, name="start", reset_less=True)
-            m.d.sync += start.eq(starts.payload)
-            m.d.comb += core.start.eq(start)
-            numbers = starts.valid
+            starts = memories.late("starts", self._starts(), core.start.shape(), small=True)
+            m.d.comb += [starts.take.eq(core.take_start), core.start.eq(starts.word)]
+            numbers = starts.there
         elif self._thresholds is not None and self._search:
             m.submodules.threshold = unit = self._searching()
             label(unit, "threshold")
@@ -262,7 +280,7 @@ class Mvtu(wiring.Component):
             )
             label(unit, "threshold")
             memories.stream("levels", self._thresholds, unit.i_threshold, small=True)
-            numbers = unit.i_threshold.valid
+            numbers = self._offered(unit.i_threshold.valid)
             result = self._through(m, counted, unit)
         elif self._offsets is not None:
             m.submodules.offset = unit = OffsetUnit(
@@ -270,7 +288,7 @@ class Mvtu(wiring.Component):
             )
             label(unit, "offset")
             memories.stream("constants", self._offsets, unit.i_offset, small=True)
-            numbers = unit.i_offset.valid
+            numbers = self._offered(unit.i_offset.valid)
             result = self._through(m, counted, unit)
         m.d.comb += [room.push.eq(result.valid), room.payload.last.eq(result.payload.last)]
         for row in range(self._pe):

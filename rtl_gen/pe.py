@@ -20,7 +20,8 @@ class ProcessingElement(wiring.Component):
 
     One group a clock, and nothing stops it. Latency `latency`: one register for the matches, so
     that the way out of a memory ends before the count begins, then those of the count. Where groups
-    come from registers of their own already, `registered`, the first one is left out. For K lanes
+    come from registers of their own already, `registered`, the first one is left out; activations
+    are their complements then, since that is what adders can hide (see `MatchCount`). For K lanes
     of one bit with P matches the ±1 dot product is 2P − K. An activation of n bits counts as n bits
     that weigh 1, 2, 4, …: a lane adds its code where the weight is +1 and the complement of its
     code where it is −1. Short codes are added as bit planes with a popcount each, long ones as they
@@ -37,12 +38,12 @@ class ProcessingElement(wiring.Component):
     every : int
         Levels of adders between registers, see `bnnhw.fold.pipeline`.
     registered : bool
-        Groups come from registers.
+        Groups come from registers, and activations as their complements.
 
     Members
     -------
     activation : In(simd * bits)
-        Codes, lane 0 in the low bits.
+        Codes, lane 0 in the low bits; all bits are complemented where `registered`.
     weight : In(simd)
         One bit a lane; 1 is +1, 0 is −1.
     count : Out(bits_for(simd * (2**bits - 1) + 1))
@@ -126,7 +127,9 @@ class ProcessingElement(wiring.Component):
             name = "popcount" if self._bits == 1 else f"popcount{plane}"
             of_plane = Cat(self.activation[lane * self._bits + plane] for lane in range(self._simd))
             if self._registered:
-                m.submodules[name] = count = MatchCount(width=self._simd, every=self._every)
+                m.submodules[name] = count = MatchCount(
+                    width=self._simd, every=self._every, complement=True
+                )
                 m.d.comb += [count.i_activation.eq(of_plane), count.i_weight.eq(self.weight)]
                 planes.append(count.o << plane)
                 clocks = count.latency
@@ -146,7 +149,8 @@ class ProcessingElement(wiring.Component):
             code = self.activation.word_select(lane, self._bits)
             matches = Signal(self._bits, name=f"matches{lane}", reset_less=True)
             domain = m.d.comb if self._registered else m.d.sync
-            domain += matches.eq(~(code ^ self.weight[lane].replicate(self._bits)))
+            differ = code ^ self.weight[lane].replicate(self._bits)
+            domain += matches.eq(differ if self._registered else ~differ)
             codes.append(matches)
         levels = clocks = 0
         while len(codes) > 1:

@@ -10,12 +10,60 @@ from amaranth.lib.wiring import Out
 
 from bnnhw.fold.memory import prefers_luts
 
-__all__ = ["STYLES", "RomStream"]
+__all__ = ["STYLES", "RomStream", "block_cost", "check_rom", "words_a_row"]
 
 STYLES = ("auto", "lut", "block")
 # Both families have about 200 LUT4 for each block RAM.
 _RAM_IN_CELLS = 200
 _LONGEST_ROW = 64
+
+
+def block_cost(side: int, width: int, count: int, shapes: Iterable[tuple[int, int]]) -> int | None:
+    """Price `count` words that lie in rows of `side`, in LUT4; None if no block RAM is deep enough.
+
+    No RAM needs a neighbour to be deep enough, so that no multiplexer comes behind them. A row of
+    several words has a register with a multiplexer in front of each bit.
+    """
+    wide = max((w for depth, w in shapes if count // side <= depth), default=0)
+    if not wide:
+        return None
+    return _RAM_IN_CELLS * -(-side * width // wide) + (side * width if side > 1 else 0)
+
+
+def words_a_row(count: int, width: int, shapes: Iterable[tuple[int, int]]) -> int:
+    """Choose how many words lie side by side: what takes the fewest block RAMs and registers.
+
+    No RAM then needs a neighbour to be deep enough, so that no multiplexer comes behind them.
+    Where that took more than 64 words a row, as for a large prime number of words, it is one.
+
+    Parameters
+    ----------
+    count, width : int
+        Words, and bits of a word.
+    shapes : iterable of (int, int)
+        Depth and width of a block RAM in each of its modes.
+    """
+    sides = [number for number in range(1, _LONGEST_ROW + 1) if count % number == 0]
+    ways = []
+    for depth, wide in shapes:
+        side = next((number for number in sides if count // number <= depth), None)
+        if side is not None:
+            rams = -(-side * width // wide)
+            ways.append((_RAM_IN_CELLS * rams + side * width, side))
+    return min(ways)[1] if ways else 1
+
+
+def check_rom(*, words: Sequence[int], width: int, style: str) -> None:
+    """Refuse what is no ROM, as `RomStream` does."""
+    if not isinstance(width, int) or width < 1:
+        raise ValueError(f"ROM width must be a positive integer, not {width!r}")
+    if not words:
+        raise ValueError("ROM must hold at least one word, not none")
+    for word in words:
+        if not isinstance(word, int) or not 0 <= word < 1 << width:
+            raise ValueError(f"ROM word must fit {width} bits, not {word!r}")
+    if style not in STYLES:
+        raise ValueError(f"ROM style must be one of {', '.join(STYLES)}, not {style!r}")
 
 
 class RomStream(wiring.Component):
@@ -54,15 +102,7 @@ class RomStream(wiring.Component):
     """
 
     def __init__(self, *, words: Sequence[int], width: int, style: str = "auto") -> None:
-        if not isinstance(width, int) or width < 1:
-            raise ValueError(f"ROM width must be a positive integer, not {width!r}")
-        if not words:
-            raise ValueError("ROM must hold at least one word, not none")
-        for word in words:
-            if not isinstance(word, int) or not 0 <= word < 1 << width:
-                raise ValueError(f"ROM word must fit {width} bits, not {word!r}")
-        if style not in STYLES:
-            raise ValueError(f"ROM style must be one of {', '.join(STYLES)}, not {style!r}")
+        check_rom(words=words, width=width, style=style)
         self._words = tuple(words)
         self._width = width
         self._style = style
@@ -84,25 +124,8 @@ class RomStream(wiring.Component):
         return self._style
 
     def words_a_row(self, shapes: Iterable[tuple[int, int]]) -> int:
-        """Choose how many words lie side by side: what takes the fewest block RAMs and registers.
-
-        No RAM then needs a neighbour to be deep enough, so that no multiplexer comes behind them.
-        Where that took more than 64 words a row, as for a large prime number of words, it is one.
-
-        Parameters
-        ----------
-        shapes : iterable of (int, int)
-            Depth and width of a block RAM in each of its modes.
-        """
-        count = len(self._words)
-        sides = [number for number in range(1, _LONGEST_ROW + 1) if count % number == 0]
-        ways = []
-        for depth, width in shapes:
-            side = next((number for number in sides if count // number <= depth), None)
-            if side is not None:
-                rams = -(-side * self._width // width)
-                ways.append((_RAM_IN_CELLS * rams + side * self._width, side))
-        return min(ways)[1] if ways else 1
+        """Choose how many words lie side by side, see `words_a_row`."""
+        return words_a_row(len(self._words), self._width, shapes)
 
     def elaborate(self, platform: object) -> Module:
         """Build the memory and its address counter, or a memory in rows where RAMs are slow."""
@@ -110,11 +133,15 @@ class RomStream(wiring.Component):
         shapes = getattr(platform, "block_ram_shapes", None)
         if len(self._words) == 1:
             m.d.comb += [self.o.payload.eq(self._words[0]), self.o.valid.eq(1)]
-        elif shapes is None or self._in_luts():
-            self._words_of(m)
+        elif self.rows(shapes):
+            self._rows_of(m, self.words_a_row(shapes or ()))
         else:
-            self._rows_of(m, self.words_a_row(shapes))
+            self._words_of(m)
         return m
+
+    def rows(self, shapes: Iterable[tuple[int, int]] | None) -> bool:
+        """Tell whether words lie in rows, so that the first one comes a clock later."""
+        return shapes is not None and len(self._words) > 1 and not self._in_luts()
 
     def _in_luts(self) -> bool:
         if self._style == "auto":

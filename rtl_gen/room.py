@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .level import Level
 from .queue import Queue
 
 __all__ = ["Room"]
@@ -30,7 +31,7 @@ class Room(wiring.Component):
     -------
     take : In(1)
     free : Out(1)
-        From flip-flops.
+        From a flip-flop.
     push : In(1)
     payload : In(shape)
     o : stream of shape, out
@@ -70,11 +71,8 @@ class Room(wiring.Component):
             Value.cast(queue.i.payload).eq(Value.cast(self.payload)),
         ]
         wiring.connect(m, queue.o, wiring.flipped(self.o))
-        places = Signal(range(self._depth + 1), init=self._depth)
+        m.submodules.places = places = Level(limit=self._depth, init=self._depth)
         left = Signal()
-        m.d.comb += self.free.eq(places != 0)
-        m.d.sync += [
-            left.eq(self.o.valid & self.o.ready),
-            places.eq(places + left - self.take),
-        ]
+        m.d.sync += left.eq(self.o.valid & self.o.ready)
+        m.d.comb += [places.up.eq(left), places.down.eq(self.take), self.free.eq(places.some)]
         return m

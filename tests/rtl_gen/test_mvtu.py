@@ -362,8 +362,8 @@ def test_one_group_and_one_fold_leave_every_clock() -> None:
     source, sink = layer.traffic(2, 8)
     run = exercise(unit, {"i": source["i"] * 10}, {"o": sink["o"] * 10})
     assert set(np.diff(run.moves["o"])) == {1}
-    # Matches, 3 levels, the sum, the queue of two clocks, and the group in front.
-    assert (unit.latency, unit.depth) == (8, 11)
+    # The group, its way, matches, 3 levels, the sum, and the queue of two clocks.
+    assert (unit.latency, unit.depth) == (9, 12)
 
 
 def test_a_place_less_is_a_bubble_and_the_last_place_is_patience(monkeypatch) -> None:

@@ -17,7 +17,10 @@ def simulate(dut: ProcessingElement, groups: list[tuple[list[int], list[int]]]) 
         for turn in range(len(groups) + dut.latency):
             if turn < len(groups):
                 codes, weights = groups[turn]
-                ctx.set(dut.activation, sum(code << k * dut.bits for k, code in enumerate(codes)))
+                # Complements where they come from registers.
+                flip = (1 << dut.bits) - 1 if dut.registered else 0
+                lanes = [(code ^ flip) << k * dut.bits for k, code in enumerate(codes)]
+                ctx.set(dut.activation, sum(lanes))
                 ctx.set(dut.weight, sum(weight << k for k, weight in enumerate(weights)))
             await ctx.delay(1e-9)
             if turn >= dut.latency:

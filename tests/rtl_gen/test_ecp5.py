@@ -1,0 +1,271 @@
+# amaranth: UnusedElaboratable=no
+"""Units as they are built for ECP5, with models of its cells, in Icarus: the same numbers."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth.back import rtlil, verilog
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from rtl_gen.accumulator import Accumulator
+from rtl_gen.counting.ecp5 import CELLS
+from rtl_gen.counting.fabric import Fabric
+from rtl_gen.ecp5_ram import Ecp5Ram, Ecp5Rom, initial_values
+from rtl_gen.ecp5_sum import accumulator
+from rtl_gen.mvtu import Mvtu
+from rtl_gen.tools import environment, find_program, run_tool, toolchain
+
+# The models say what the cells do, in other words than those of the code under test.
+MODELS = """
+module CCU2C(input CIN, A0, B0, C0, D0, A1, B1, C1, D1, output S0, S1, COUT);
+  parameter [15:0] INIT0 = 0, INIT1 = 0;
+  parameter INJECT1_0 = "NO", INJECT1_1 = "NO";
+  wire p0 = INIT0[{D0, C0, B0, A0}], p1 = INIT1[{D1, C1, B1, A1}];
+  wire g0 = INIT0[{2'b00, B0, A0}], g1 = INIT1[{2'b00, B1, A1}];
+  wire c = p0 ? CIN : g0;
+  assign S0 = p0 ^ CIN, S1 = p1 ^ c, COUT = p1 ? c : g1;
+endmodule
+module DP16KD(input CLKA, CLKB, CEA, CEB, OCEA, OCEB, WEA, WEB, RSTA, RSTB,
+  input CSA0, CSA1, CSA2, CSB0, CSB1, CSB2, @PINS@);
+  parameter integer DATA_WIDTH_A = 18, DATA_WIDTH_B = 18;
+  parameter REGMODE_A = "NOREG", REGMODE_B = "NOREG", RESETMODE = "SYNC", GSR = "AUTO";
+  parameter ASYNC_RESET_RELEASE = "SYNC", CSDECODE_A = "0b000", CSDECODE_B = "0b000";
+  parameter WRITEMODE_A = "NORMAL", WRITEMODE_B = "NORMAL", CLKAMUX = "CLKA", CLKBMUX = "CLKB";
+  parameter [319:0] @INITS@;
+  reg [17:0] ram [0:1023];
+  wire [64*320-1:0] all = {@ORDER@};
+  integer k;
+  initial for (k = 0; k < 1024; k = k + 1) ram[k] = all[k / 16 * 320 + k % 16 * 20 +: 18];
+  wire [13:0] ada = {@ADA@}, adb = {@ADB@};
+  wire [35:0] di = {@DIB@, @DIA@};
+  reg [17:0] latch_a, latch_b, out_a, out_b;
+  function [17:0] at(input integer width, input [13:0] ad);
+    case (width)
+      18: at = ram[ad[13:4]];
+      9: at = ram[ad[13:4]][ad[3] * 9 +: 9];
+      4: at = ram[ad[13:4]][ad[3] * 9 + ad[2] * 4 +: 4];
+      2: at = ram[ad[13:4]][ad[3] * 9 + ad[2:1] * 2 +: 2];
+      1: at = ram[ad[13:4]][ad[3] * 9 + ad[2:0]];
+    endcase
+  endfunction
+  always @(posedge CLKA) begin
+    out_a <= latch_a; out_b <= latch_b;
+    if (DATA_WIDTH_B == 36) begin
+      if (CEB) {latch_b, latch_a} <= {ram[{adb[13:5], 1'b1}], ram[{adb[13:5], 1'b0}]};
+      if (CEA && WEA) begin
+        if (ada[3:0] != 15) $display("WRONG: a part is not written");
+        {ram[{ada[13:5], 1'b1}], ram[{ada[13:5], 1'b0}]} <= di;
+      end
+    end else begin
+      if (CEA) latch_a <= at(DATA_WIDTH_A, ada);
+      if (CEB) latch_b <= at(DATA_WIDTH_B, adb);
+    end
+  end
+  assign {@DOA@} = REGMODE_A == "OUTREG" ? out_a : latch_a;
+  assign {@DOB@} = REGMODE_B == "OUTREG" ? out_b : latch_b;
+endmodule
+"""
+BENCH = """
+module bench;
+  reg clk = 0, rst = 0; always #5 clk = !clk;
+  reg [@IN@-1:0] sent [0:@SENT@]; reg [@OUT@-1:0] wanted [0:@WANTED@];
+  integer s = 0, r = 0, clocks = 0, seed = 1; reg valid = 0, ready = 0;
+  wire i_ready, o_valid; wire [@OUT@-1:0] o;
+  dut dut(.clk(clk), .rst(rst), .i__valid(valid), .i__ready(i_ready), .i__payload(sent[s]),
+    .o__valid(o_valid), .o__ready(ready), .o__payload(o));
+  initial begin
+    $readmemh("sent.hex", sent); $readmemh("wanted.hex", wanted);
+    #1 rst = 1; #21 rst = 0;
+  end
+  always @(posedge clk) if (!rst) begin
+    clocks = clocks + 1;
+    if (o_valid === 1'bx) $display("WRONG: valid is unknown");
+    if (o_valid && ready) begin
+      if (o !== wanted[r]) $display("WRONG: word %0d is %h, not %h", r, o, wanted[r]);
+      r = r + 1;
+    end
+    if (valid && i_ready) s <= s + 1;
+    if (i_ready || !valid)
+      valid <= s + (valid && i_ready) < @SENT@ && (@STALL@ || $random(seed) % 3 != 0);
+    ready <= @STALL@ || $random(seed) % 4 != 0;
+    if (r == @WANTED@) begin $display("DONE in %0d", clocks); $finish; end
+    if (clocks > 200000) begin $display("WRONG: stuck at %0d %0d", s, r); $finish; end
+  end
+endmodule
+"""
+
+
+def models() -> str:
+    """Write out the pins of the block RAM."""
+    pins = [f"input AD{s}{k}" for s in "AB" for k in range(14)]
+    pins += [f"input DI{s}{k}" for s in "AB" for k in range(18)]
+    pins += [f"output DO{s}{k}" for s in "AB" for k in range(18)]
+    text = MODELS.replace("@PINS@", ", ".join(pins))
+    text = text.replace("@INITS@", ", ".join(f"INITVAL_{k:02X} = 0" for k in range(64)))
+    text = text.replace("@ORDER@", ", ".join(f"INITVAL_{k:02X}" for k in reversed(range(64))))
+    for name, count in (("AD", 14), ("DI", 18), ("DO", 18)):
+        for side in "AB":
+            wires = ", ".join(f"{name}{side}{k}" for k in reversed(range(count)))
+            text = text.replace(f"@{name}{side}@", f"{{{wires}}}" if name == "DI" else wires)
+    return text + CELLS.replace(".COUT(1'bx)", ".COUT()")
+
+
+def program(name: str) -> Path:
+    found = find_program(name)
+    assert found is not None, f"{name} is not installed"
+    return found
+
+
+def simulate(unit: Any, sent: list[int], wanted: list[int], folder: Path, *, stalls: bool) -> str:
+    """Run a unit with one stream in and one out; give what the bench says."""
+    given = {"IN": len(unit.i.payload.as_value()), "OUT": len(unit.o.payload.as_value())}
+    given |= {"SENT": len(sent), "WANTED": len(wanted), "STALL": int(not stalls)}
+    bench = BENCH
+    for key, value in given.items():
+        bench = bench.replace(f"@{key}@", str(value))
+    text = verilog.convert(unit, name="dut", platform=Fabric("ecp5"), emit_src=False)
+    (folder / "all.v").write_text("\n".join([text, models(), bench]))
+    (folder / "sent.hex").write_text("".join(f"{word:x}\n" for word in [*sent, 0]))
+    (folder / "wanted.hex").write_text("".join(f"{word:x}\n" for word in [*wanted, 0]))
+    run_tool([program("iverilog"), "-g2012", "-o", "a.out", "all.v"], cwd=folder)
+    return run_tool([program("vvp"), "a.out"], cwd=folder).output
+
+
+def layer(
+    rows: int, columns: int, pe: int, simd: int, **more: Any
+) -> tuple[Mvtu, list[int], list[int]]:
+    """Draw a layer; give the unit, words that go in and, from plain sums, those that leave."""
+    dice = random.Random(rows * columns + pe)
+    weights = [[dice.getrandbits(1) for _ in range(columns)] for _ in range(rows)]
+    levels = [dice.randrange(columns // 3, 2 * columns // 3 + 1) for _ in range(rows)]
+    vectors = [[dice.getrandbits(1) for _ in range(columns)] for _ in range(4)]
+    bits = (columns + 1).bit_length()
+    words = []
+    for first in range(0, rows, pe):
+        for group in range(0, columns, simd):
+            lanes = [weights[first + p][group + s] for p in range(pe) for s in range(simd)]
+            words.append(sum(bit << k for k, bit in enumerate(lanes)))
+    numbers = [sum(levels[f + p] << p * bits for p in range(pe)) for f in range(0, rows, pe)]
+    unit = Mvtu(
+        rows=rows, columns=columns, pe=pe, simd=simd, weights=words, thresholds=numbers,
+        weight_style="block", **more,
+    )  # fmt: skip
+    sent, wanted = [], []
+    for vector in vectors:
+        cut = [vector[group : group + simd] for group in range(0, columns, simd)]
+        sent += [sum(bit << k for k, bit in enumerate(group)) for group in cut]
+        reached = [
+            sum(a == w for a, w in zip(vector, row, strict=True)) >= level
+            for row, level in zip(weights, levels, strict=True)
+        ]
+        for first in range(0, rows, pe):
+            word = sum(bit << k for k, bit in enumerate(reached[first : first + pe]))
+            wanted.append(word | (first + pe == rows) << pe)
+    return unit, sent, wanted
+
+
+SHAPES = [
+    ((6, 40, 3, 10), 1),  # block RAMs of 36 bits
+    ((4, 12, 4, 4), 2),  # one fold of neurons
+    ((20, 30, 1, 1), 1),  # 600 words: 18 bits
+    ((46, 50, 1, 1), 0),  # 2300 words: 4 bits
+    ((3, 8, 1, 8), 1),  # a group a vector
+]
+
+
+@pytest.mark.parametrize(("shape", "every"), SHAPES)
+@pytest.mark.parametrize("stalls", [False, True])
+def test_units(shape: tuple[int, ...], every: int, stalls: bool, tmp_path: Path) -> None:
+    unit, sent, wanted = layer(*shape, every=every)
+    said = simulate(unit, sent, wanted, tmp_path, stalls=stalls)
+    assert "WRONG" not in said and "DONE" in said, said
+    if not stalls:
+        # As fast as everywhere, but for the clocks of the bench.
+        clocks = int(said.rsplit(maxsplit=1)[-1])
+        assert clocks - (unit.latency + unit.cycles * 4 - unit.synapse_folds) in range(4), said
+
+
+def test_planted_fault_is_caught(tmp_path: Path) -> None:
+    unit, sent, wanted = layer(6, 40, 3, 10, every=1)
+    wanted[5] ^= 1
+    assert "WRONG: word 5" in simulate(unit, sent, wanted, tmp_path, stalls=False)
+
+
+class Inferred(wiring.Component):
+    """A memory as Yosys maps it."""
+
+    def __init__(self, words: list[int], width: int) -> None:
+        self._words, self._width = words, width
+        super().__init__({"address": In((len(words) - 1).bit_length()), "data": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        memory: Memory[Any, Any] = Memory(
+            shape=self._width, depth=len(self._words), init=self._words,
+            attrs={"rom_style": "block"},
+        )  # fmt: skip
+        m.submodules.memory = memory
+        read = memory.read_port()
+        m.d.comb += [read.addr.eq(self.address), self.data.eq(read.data)]
+        return m
+
+
+@pytest.mark.parametrize(("width", "depth"), [(18, 1024), (9, 2048), (4, 4096), (1, 16384)])
+def test_contents_are_packed_as_yosys_packs_them(width: int, depth: int, tmp_path: Path) -> None:
+    dice = random.Random(width)
+    words = [dice.getrandbits(width) for _ in range(depth)]
+    (tmp_path / "t.il").write_text(rtlil.convert(Inferred(words, width), name="t"))
+    tools = toolchain("ecp5")
+    commands = "read_rtlil t.il; synth_ecp5 -noabc9 -top t -json t.json"
+    run_tool([tools.programs["yosys"], "-q", "-p", commands], cwd=tmp_path, env=environment("ecp5"))
+    cells = json.loads((tmp_path / "t.json").read_text())["modules"]["t"]["cells"].values()
+    [ram] = [cell for cell in cells if cell["type"] == "DP16KD"]
+    for name, value in initial_values(words, width).items():
+        assert int(ram["parameters"][name[2:]], 2) == value.value, name
+
+
+@pytest.mark.parametrize("starts", [False, True])
+def test_accumulator_cells_add(starts: bool) -> None:
+    """Run the tables of the halves in plain Python, for all bits of two numbers."""
+    unit = Accumulator(bits=3, total_bits=5, starts=starts)
+    halves = tables(unit)
+    for total in range(32):
+        for count in range(8):
+            for first in (0, 1):
+                for start in (0, 9, 31) if starts else (0,):
+                    carry, found = 0, 0
+                    for bit, table in enumerate(halves):
+                        a = count >> bit & 1 if bit < 3 else 1
+                        c = start >> bit & 1 if starts else 1
+                        index = a | first << 1 | c << 2 | (total >> bit & 1) << 3
+                        p, g = table >> index & 1, table >> (index & 3) & 1
+                        found |= (p ^ carry) << bit
+                        carry = carry if p else g
+                    assert found == ((start if first else total) + count) % 32
+
+
+def tables(unit: Accumulator) -> list[int]:
+    """Take the tables out of the instances, without that of the feed."""
+    m = accumulator(unit)
+    found: list[int] = []
+    fragment: Any
+    for fragment, _ in m._anon_submodules:
+        found += [fragment.parameters[f"INIT{side}"].value for side in (0, 1)]
+    assert found[0] == 0
+    return found[1 : 1 + unit.total_bits]
+
+
+def test_rom_depth_wrong() -> None:
+    with pytest.raises(ValueError, match=r"^Words of an ECP5 ROM must be 1 to 16384, not 0$"):
+        Ecp5Rom(words=[], width=3)
+
+
+def test_ram_address_wrong() -> None:
+    with pytest.raises(ValueError, match=r"^Address bits of an ECP5 RAM must be 1 to 9, not 10$"):
+        Ecp5Ram(width=3, address_bits=10)
