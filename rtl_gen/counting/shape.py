@@ -194,8 +194,11 @@ def _fill(state: _State, choice: _Choice) -> tuple[_State, tuple[Step, ...]] | N
             from_pairs = min(feeds, two_inputs)
             two_inputs -= from_pairs
             ready -= feeds - from_pairs
-        elif choice.higher and carries[weight] == 0 and ready >= (2 if choice.halves else 3):
-            feeds, ready = 1, ready - 1
+        elif choice.higher:
+            feeds = max(ready - 2 * carries[weight], 0) // 3
+            if choice.halves and carries[weight] == 0 and ready == 2:
+                feeds = 1
+            ready -= feeds
         step = _step(ready, two_inputs, carries[weight], feeds, choice)
         if ready < 0 or step is None:
             return None

@@ -193,9 +193,11 @@ def synthesise(
 def _cells(family: str, log: str, harness: Harness) -> Cells:
     found = nextpnr.usage(family, nextpnr.log_totals(log), log)
     held = harness.inputs + harness.outputs + harness.joints
-    # On iCE40 an input's flip-flop takes a cell; an output's shares the cell that drives it.
-    # On ECP5 an unused input of a LUT is connected to the one cell that is 0.
-    harness_cells = harness.joints + (harness.inputs if family == "ice40" else harness.constant)
+    # On iCE40 an input's flip-flop takes a cell, and that of the last output, which is an input; the
+    # others share the cell that drives them. On ECP5 an unused input of a LUT is connected to the
+    # one cell that is 0.
+    alone = harness.inputs + 1 if family == "ice40" else harness.constant
+    harness_cells = harness.joints + alone
     carry = [line for line in log.splitlines() if "carry LUTs:" in line or "CARRYs only" in line]
     return Cells(
         lut4=found["lut4"].used - harness_cells,
