@@ -24,7 +24,7 @@ from ..shell import Port
 from ..verilog import emit
 from .describe import batch_streams, packing, streams_of
 from .spec import ArraySpec, make_spec
-from .tiled import TILED_FROM, array_latency, emit_tiled
+from .tiled import TILED_FROM, emit_tiled, tile_rows
 from .top import BusUnit
 from .unit import MatrixUnit
 
@@ -109,25 +109,17 @@ def make_array(**given: Any) -> ArrayProduct:
 
 
 def _bare(spec: ArraySpec) -> ArrayProduct:
-    given: dict[str, Any] = {
-        "pe": spec.pe,
-        "simd": spec.simd,
-        "folds": spec.folds,
-        "every": spec.every,
-    }
-    if spec.pe * spec.simd > TILED_FROM:
+    tiled = spec.pe * spec.simd > TILED_FROM
+    rows = tile_rows(spec.pe, spec.simd) if tiled else spec.pe
+    array = PEArray(pe=rows, simd=spec.simd, folds=spec.folds, every=spec.every)
 
-        def make(name: str, header: Mapping[str, str], naming: str) -> tuple[str, list[Port]]:
-            return emit_tiled(**given, name=name, header=header, naming=naming)
-    else:
+    def make(name: str, header: Mapping[str, str], naming: str) -> tuple[str, list[Port]]:
+        return emit_tiled(array, spec.pe // rows, name=name, header=header, naming=naming)
 
-        def make(name: str, header: Mapping[str, str], naming: str) -> tuple[str, list[Port]]:
-            return emit(PEArray(**given), name=name, header=header, naming=naming)
-
-    latency = spec.folds - 1 + array_latency(spec.simd, spec.folds, spec.every)
-    schedule = {"latency": latency, "cycles": spec.folds}
+    schedule = {"latency": spec.folds - 1 + array.latency, "cycles": spec.folds}
     names = {"i_activation": "activation", "i_weight": "weight", "o": "result"}
-    return _product(spec, make, names, streams_of(spec), schedule)
+    emitting = make if tiled else _emitting(array)
+    return _product(spec, emitting, names, streams_of(spec), schedule)
 
 
 def _batched(spec: ArraySpec) -> ArrayProduct:

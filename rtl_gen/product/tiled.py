@@ -6,8 +6,6 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bnnhw.bits import bits_for
-from bnnhw.fold.array import count_clocks, room_and_clocks
 from bnnhw.names import checked
 
 from ..array import PEArray
@@ -15,7 +13,7 @@ from ..shell import Port, list_ports, make_shell
 from ..streams import port
 from ..verilog import convert, heading
 
-__all__ = ["TILED_FROM", "array_latency", "emit_tiled", "tile_rows"]
+__all__ = ["TILED_FROM", "emit_tiled", "tile_rows"]
 
 TILED_FROM = 1 << 12
 """Lanes from which an array is written as tiles: above, the flat text takes seconds to make."""
@@ -31,37 +29,30 @@ def tile_rows(pe: int, simd: int) -> int:
     )
 
 
-def array_latency(simd: int, folds: int, every: int) -> int:
-    """Clocks from a vector's last word taken to its result, of a `PEArray`."""
-    return room_and_clocks(folds, count_clocks(simd, every) + 2)[1]
-
-
 def emit_tiled(
+    tile: PEArray,
+    tiles: int,
     *,
-    pe: int,
-    simd: int,
-    folds: int,
     name: str,
     header: Mapping[str, str],
     naming: str = "plain",
-    every: int = 0,
-    rows: int | None = None,
 ) -> tuple[str, list[Port]]:
-    """Write a `PEArray` as Verilog whose size does not depend on the number of its rows.
+    """Write an array of many rows as Verilog whose size does not depend on their number.
 
-    The text holds an array of `rows` rows as `emit` makes it, and a ``generate`` loop over it. The
-    tiles share all inputs; each has its own control, and since all controls see the same words in
-    the same clocks they stay in step: the ports behave as those of the flat array, clock by clock.
+    The text holds `tile` as `emit` writes it, and a ``generate`` loop over it. The tiles share all
+    inputs; each has its own control, and since all controls see the same words in the same clocks
+    they stay in step: the ports behave as those of a `PEArray` of ``tiles * tile.pe`` rows, clock
+    by clock.
 
     Parameters
     ----------
-    pe, simd, folds, every : int
-        Of the array.
+    tile : PEArray
+        Some of the rows; see `tile_rows`.
+    tiles : int
+        How many of them.
     name : str
         Of the top module; the tile is ``NAME_tile``.
     header, naming : see `rtl_gen.verilog.emit`
-    rows : int or None
-        Rows of a tile, a divisor of `pe`; None chooses with `tile_rows`.
 
     Returns
     -------
@@ -73,25 +64,23 @@ def emit_tiled(
     UsageError
         If `name` is not safe.
     ValueError
-        If `rows` is no divisor of the array's.
+        If `tiles` is below 1.
     """
     checked(name, "module name")
-    rows = tile_rows(pe, simd) if rows is None else rows
-    if rows < 1 or pe % rows:
-        raise ValueError(f"Rows of a tile must be a divisor of {pe}, not {rows!r}")
-    tile = PEArray(pe=rows, simd=simd, folds=folds, every=every)
-    bits = bits_for(simd * folds + 1)
+    if tiles < 1:
+        raise ValueError(f"Tiles must be a positive integer, not {tiles!r}")
+    rows, simd, bits = tile.pe, tile.simd, tile.count_bits
     signature = wiring.Signature(
         {
             "i_activation": In(port(simd)),
-            "i_weight": In(stream.Signature(data.ArrayLayout(unsigned(simd), pe))),
-            "o": Out(port(pe, bits)),
+            "i_weight": In(stream.Signature(data.ArrayLayout(unsigned(simd), tiles * rows))),
+            "o": Out(port(tiles * rows, bits)),
         }
     )
     ports = list_ports(signature, naming)
     # The tile has plain ports: words padded to bytes could not be joined.
     inner = convert(make_shell(tile, "plain"), f"{name}_tile")
-    top = _top(name, ports, pe // rows, weight=rows * simd, result=rows * bits)
+    top = _top(name, ports, tiles, weight=rows * simd, result=rows * bits)
     return "\n".join([*heading(header, ports), "", inner, *top, ""]), ports
 
 
