@@ -26,12 +26,12 @@ def equip(platform: Any, family: str) -> None:
         platform.get_match_count = ecp5.match_count
         platform.get_adder = ecp5_adder
         platform.get_halver = ecp5_halver
-    if family == "ice40":
-        platform.get_popcount = ice40.popcount
-        platform.get_match_count = ice40.match_count
         platform.get_accumulator = accumulator
         # A block RAM takes 5.6 ns from the clock (speed grade 6), a flip-flop 0.5 ns.
         platform.block_ram_shapes = SHAPES["ecp5"]
+    if family == "ice40":
+        platform.get_popcount = ice40.popcount
+        platform.get_match_count = ice40.match_count
 
 
 class Fabric:
