@@ -281,9 +281,8 @@ def compare_layers(
             values = np.where(kept, values, floats[edge])
         worst = float(np.abs(values - floats[edge]).max(initial=0.0))
         label = str(tap["module"] or name[4:])
-        layers.append(
-            LayerAgreement(edge, label, bound == 0, far.size, int(far.sum()), worst, bound)
-        )
+        exact, bound = bool(bound == 0), float(bound)
+        layers.append(LayerAgreement(edge, label, exact, far.size, int(far.sum()), worst, bound))
     return tuple(layers)
 
 

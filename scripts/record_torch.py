@@ -1,32 +1,44 @@
 """Write small modules of PyTorch and bitorch down for the tests, or check live ones.
 
-    TRAINVENV/bin/python scripts/record_torch.py [--only NAME] [--check] [--networks] [-o DIR]
+    TRAINVENV/bin/python -m scripts.record_torch [--only NAME] [--check] [--networks]
+                                                 [--samples DIR] [-o DIR]
 
-Needs torch (2.13.0 wrote the files) and bitorch 0.4.1 (``pip install --no-deps bitorch``, pandas,
-requests) beside what bnnhw itself needs. Each file is a description with images ``x``, the module's
-``logits`` for them and the outputs of all its operations, ``tap_NAME``, for the first of them.
-`--check` writes nothing: it imports the live modules and compares. `--networks` does so with
-bitorch's LeNet, ResNetE-18 and BinaryDenseNet-28, narrowed, on 100 random images, and counts the
-operations and weights of their full sizes.
+Run from the root of the checkout. Needs torch (2.13.0 wrote the files) and bitorch 0.4.1 (``pip
+install --no-deps bitorch``, pandas, requests) beside what bnnhw itself needs. Each file is a
+description with images ``x``, the module's ``logits`` for them and the outputs of all its
+operations, ``tap_NAME``, for the first of them. `--check` writes nothing: it imports the live
+modules and compares. `--networks` does so with bitorch's LeNet, ResNetE-18 and BinaryDenseNet-28,
+narrowed, on 100 random images, and counts the operations and weights of their full sizes.
+`--samples` names the folder with ``tiny_bitorch_state_dict.pth`` and what bitorch computed from it,
+and records or checks that.
 """
 
 import argparse
 import sys
 import time
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from bnnhw.compare import compare, compare_layers, known_taps
+from bnnhw.errors import UsageError
+from bnnhw.graph import Conv, Dense
+from bnnhw.load.torch import Description, from_description, from_state_dict, trace
+
+from .torch_modules import (
+    MODULES,
+    Recorded,
+    densenet28,
+    lenet,
+    resnet_e18,
+    settled,
+    tiny_bitorch,
+)
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-
-from torch_modules import MODULES, Recorded, densenet28, lenet, resnet_e18, settled  # noqa: E402
-
-from bnnhw.compare import compare, compare_layers, known_taps  # noqa: E402
-from bnnhw.errors import UsageError  # noqa: E402
-from bnnhw.load.torch import Description, from_description, trace  # noqa: E402
 
 _WAYS = {"unit": (1 / 255, 0.0), "byte": (1.0, 0.0), "centred": (2 / 255, -1.0)}
 IMAGES, TAPPED = 32, 2
@@ -109,18 +121,16 @@ def check(name: str, what: Recorded, count: int = IMAGES, seed: int = 0) -> bool
 
 def counts(name: str, make: Any, shape: tuple[int, ...], told: tuple[float, ...]) -> bool:
     """Count binary and other multiply-accumulates, and weights, of a full-size network."""
-    from rtl_gen.cli.info import describe
-
     torch.manual_seed(0)
     started = time.perf_counter()
     found = trace(make().eval(), torch.rand(1, *shape))
     graph = from_description(found)
-    rows = describe(graph)["layers"]
     sums: dict[bool, list[int]] = {True: [0, 0], False: [0, 0]}
-    for row in rows:
-        binary = row["kind"] in ("Conv", "Dense")
-        sums[binary][0] += row["operations"] // 2
-        sums[binary][1] += row["weights"]
+    for node in graph.nodes:
+        weights = getattr(node, "weight", np.zeros(0)).size
+        own = sums[isinstance(node, Conv | Dense)]
+        own[0] += weights * prod(graph.edges[node.name].shape[1:])
+        own[1] += weights
     seen = (sums[True][0] / 1e6, sums[False][0] / 1e6, sums[True][1] / 1e6, sums[False][1] / 1e3)
     print(
         f"{name} at {shape}: {seen[0]:.1f} M binary MAC, {seen[1]:.1f} M 8-bit MAC, {seen[2]:.2f} "
@@ -131,14 +141,14 @@ def counts(name: str, make: Any, shape: tuple[int, ...], told: tuple[float, ...]
     return all(round(a, p) == b for a, b, p in zip(seen, told, places, strict=True))
 
 
-def networks() -> int:
+def networks(sizes_only: bool) -> int:
     """Check bitorch's networks at 32 × 32, and count those of full size."""
     live = {
         "LeNet": Recorded(lambda: lenet(), (1, 28, 28)),
         "ResNetE18 / 8": Recorded(lambda: resnet_e18(8), (3, 32, 32)),
         "BinaryDenseNet28 / 4": Recorded(lambda: densenet28(16), (3, 32, 32)),
     }
-    wrong = sum(not check(name, what, 100, 7) for name, what in live.items())
+    wrong = 0 if sizes_only else sum(not check(name, what, 100, 7) for name, what in live.items())
     wide = (3, 224, 224)
     wrong += not counts("LeNet", lenet, (1, 28, 28), (7.6, 0.9, 1.13, 11.6))
     wrong += not counts("ResNetE18", resnet_e18, (3, 32, 32), (547.4, 8.1, 10.99, 179))
@@ -153,16 +163,41 @@ def networks() -> int:
     return wrong
 
 
+def sample(folder: Path, output: Path | None) -> bool:
+    """Read a state_dict that bitorch wrote elsewhere; compare with what it gave there."""
+    with np.load(folder / "tiny_bitorch_io.npz") as archive:
+        x, told = torch.from_numpy(archive["x"]), archive["y"]
+    model, state = tiny_bitorch(), folder / "tiny_bitorch_state_dict.pth"
+    graph = from_state_dict(model, state, x)
+    with torch.no_grad():
+        same = np.abs(model.eval()(x).numpy() - told).max() < 1e-5
+    pixels = np.rint(x.numpy() * 255).astype(np.uint8)
+    found = compare(graph, pixels, {"logits": told})
+    print(
+        f"tiny_bitorch: the module gives what was recorded: {same}; same class "
+        f"{found.same_class:.0%}, scores at most {found.worst:.3f} apart, of a spread of "
+        f"{told.std():.3f}, with the image rounded to 8 bits"
+    )
+    if output is not None:
+        more = {"x": pixels, "logits": told}
+        trace(model, x).save(output / "tiny_bitorch.npz", **more)
+    return bool(same) and found.same_class == 1.0
+
+
 def main() -> int:
     """Record or check."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=MODULES)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--networks", action="store_true")
+    parser.add_argument("--sizes", action="store_true", help="only count operations and weights")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "tests/data/torch")
+    parser.add_argument("--samples", type=Path)
     args = parser.parse_args()
-    if args.networks:
-        return 1 if networks() else 0
+    if args.samples:
+        return 0 if sample(args.samples, None if args.check else args.output) else 1
+    if args.networks or args.sizes:
+        return 1 if networks(not args.networks) else 0
     wrong = 0
     for name in [args.only] if args.only else MODULES:
         if args.check:

@@ -13,7 +13,7 @@ from bitorch.models.densenet import BaseNetDense
 from bitorch.models.resnet_e import BasicBlock, _ResnetE
 from torch import nn
 
-__all__ = ["MODULES", "Recorded", "densenet28", "lenet", "resnet_e18", "settled"]
+__all__ = ["MODULES", "Recorded", "densenet28", "lenet", "resnet_e18", "settled", "tiny_bitorch"]
 
 
 @dataclass(frozen=True)
@@ -242,6 +242,21 @@ class Shapes(nn.Module):
         x = F.hardtanh(self.norm(self.conv(x)))
         x = F.avg_pool2d(x[:, 2:6], 3)
         return self.fc(x.permute(0, 2, 3, 1).reshape(x.shape[0], -1)).softmax(1)
+
+
+def tiny_bitorch() -> nn.Module:
+    """Give the module of the sample ``tiny_bitorch_state_dict.pth``, without its state."""
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, bias=False),
+        nn.BatchNorm2d(8),
+        QConv2d(8, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        QLinear(200, 16, bias=False),
+        nn.BatchNorm1d(16),
+        nn.Linear(16, 10),
+    )
 
 
 MODULES: dict[str, Recorded] = {

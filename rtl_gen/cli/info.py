@@ -29,7 +29,7 @@ def _vectors(edge: Edge) -> int:
 def describe(graph: Graph) -> dict[str, Any]:
     """Give layers, shapes, weights and operations as JSON values."""
     layers: list[dict[str, Any]] = []
-    bits = 0
+    bits = packed = binary = 0
     for node in graph.nodes:
         edge = graph.edges[node.name]
         weights, weight_bits = _weights(node)
@@ -51,6 +51,9 @@ def describe(graph: Graph) -> dict[str, Any]:
             }
         )
         bits += weight_bits
+        if isinstance(node, Dense | Conv):
+            # Each layer begins with a byte of its own.
+            binary, packed = binary + weights, packed + -(-weights // 8)
     count = sum(layer["weights"] for layer in layers)
     return {
         "name": graph.name,
@@ -60,10 +63,19 @@ def describe(graph: Graph) -> dict[str, Any]:
         "weight_bits": bits,
         "weight_bytes": -(-bits // 8),
         "float_weight_bytes": 4 * count,
+        "binary_weight_bytes": packed,
+        "float_binary_weight_bytes": 4 * binary,
         "operations_per_image": sum(layer["operations"] for layer in layers),
         "layers": layers,
         "meta": dict(graph.meta),
     }
+
+
+def _binary(facts: dict[str, Any]) -> str:
+    packed, whole = facts["binary_weight_bytes"], facts["float_binary_weight_bytes"]
+    if not whole:
+        return "none"
+    return f"{packed:,} bytes packed, {whole:,} bytes as 32-bit floats: 1/{whole / packed:.1f}"
 
 
 def info(model: Model, pixel: Pixel = "auto", as_json: Json = False) -> None:
@@ -91,8 +103,10 @@ def info(model: Model, pixel: Pixel = "auto", as_json: Json = False) -> None:
         "totals",
         [
             ("weights", f"{facts['weight_bits']:,} bits; {packed}"),
+            ("binary layers", _binary(facts)),
             ("operations", f"{facts['operations_per_image']:,} an image (product and sum each)"),
             ("digest", facts["digest"]),
-            *facts["meta"].items(),
+            # Which edge is which layer of the framework: for `bnnhw import --check`.
+            *((key, value) for key, value in facts["meta"].items() if key != "taps"),
         ],
     )

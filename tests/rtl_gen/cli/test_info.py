@@ -23,7 +23,8 @@ from bnnhw.graph import (
 
 KEYS = {
     "name", "digest", "input_shape", "classes", "weight_bits", "weight_bytes",
-    "float_weight_bytes", "operations_per_image", "layers", "meta",
+    "float_weight_bytes", "binary_weight_bytes", "float_binary_weight_bytes",
+    "operations_per_image", "layers", "meta",
 }  # fmt: skip
 LAYER_KEYS = {
     "name", "kind", "inputs", "shape", "values", "bits", "weights", "operations",

@@ -43,7 +43,7 @@ def layers_of(name: str) -> tuple[LayerAgreement, ...]:
 
 def test_files_are_small() -> None:
     sizes = [path.stat().st_size for path in FILES.iterdir()]
-    assert len(sizes) == 10
+    assert len(sizes) == 11
     assert max(sizes) < 300_000
     assert sum(sizes) < 2_000_000
 
@@ -169,13 +169,22 @@ def test_torch_is_needed_for_live_modules_only() -> None:
             from_module(object(), np.zeros((1, 2)))
 
 
+def test_a_state_dict_of_bitorch_gives_what_bitorch_gave() -> None:
+    # The description has the sample's own state_dict; the scores are those recorded beside it.
+    graph, recorded = loaded("tiny_bitorch")
+    found = compare(graph, recorded["x"], recorded)
+    assert found.same_class == 1.0
+    # The image was random numbers; 8 bits of it, of weights and of activations explain this.
+    assert found.worst < 0.02 * recorded["logits"].std()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("option", ["--check", "--networks"])
 def test_live(option: str) -> None:
     python = os.environ.get("BNNHW_TORCH_PYTHON")
     if not python:
         pytest.fail("Set BNNHW_TORCH_PYTHON to a Python with torch 2.13 and bitorch 0.4.1.")
-    script = ROOT / "scripts/record_torch.py"
-    done = subprocess.run([python, str(script), option], capture_output=True, text=True)
+    words = [python, "-m", "scripts.record_torch", *option.split("=")]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
