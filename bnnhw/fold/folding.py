@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..graph import (
 from ..names import printable
 from .layers import Layer, layers_of
 from .memory import prefers_luts
+from .pipeline import PIPELINES
 
 __all__ = [
     "MOVES",
@@ -41,7 +42,8 @@ WRITABLE = ("ram", "spram")
 MULTIPLIERS = ("dsp", "lut")
 MOVES = (Add, Affine, Concat, MaxPool, Shuffle, Slice, SumPool, Threshold)
 """Nodes without weights that have lanes."""
-_KEYS = {"pe", "simd", "weights", "multiplier"}
+_KEYS = {"pe", "simd", "weights", "multiplier", "pipeline"}
+_PIPELINES = {"ecp5": "speed", "ice40": "balanced"}
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,22 @@ class LayerFold:
     multiplier : str
         What multiplies with weights of 8 bits: ``"dsp"`` leaves it to synthesis, which takes the
         device's multipliers where it has some, ``"lut"`` keeps it out of them.
+    pipeline : str
+        How many registers stand in counts of ±1 layers: ``"area"``, ``"balanced"``, ``"speed"`` as
+        in `bnnhw.fold.pipeline`, or ``"auto"``, which is what suits the device, see
+        `Folding.on_family`, and ``"area"`` where none is known.
     """
 
     pe: int
     simd: int
     weights: str = "auto"
     multiplier: str = "dsp"
+    pipeline: str = "auto"
+
+    @property
+    def every(self) -> int:
+        """Levels of adders between registers, 0 for none."""
+        return PIPELINES["area" if self.pipeline == "auto" else self.pipeline]
 
     def weight_style(self, rows: int, columns: int, bits: int = 1, groups: int = 1) -> str:
         """Resolve ``"auto"`` for `groups` matrices of weights of `bits` bits."""
@@ -97,6 +109,18 @@ class Folding:
     layers: Mapping[str, LayerFold]
     input_lanes: int | None = None
     lanes: Mapping[str, int] = field(default_factory=dict)
+
+    def on_family(self, family: str) -> "Folding":
+        """Resolve pipelines that are ``"auto"`` for a device family.
+
+        On ECP5, where flip-flops cost no lookup tables and the clock is lost in wires, a register
+        stands behind each level of adders; on iCE40, where most take a cell, behind every second.
+        """
+        layers = {
+            name: replace(fold, pipeline=_PIPELINES[family]) if fold.pipeline == "auto" else fold
+            for name, fold in self.layers.items()
+        }
+        return replace(self, layers=layers)
 
     def check(self, graph: Graph) -> None:
         """Hold the folding against a graph.
@@ -142,6 +166,11 @@ class Folding:
                     f"Layer '{name}': multiplier = {printable(repr(fold.multiplier))} is not "
                     "known.",
                     f"Use one of {', '.join(MULTIPLIERS)}.",
+                )
+            if fold.pipeline not in ("auto", *PIPELINES):
+                raise UsageError(
+                    f"Layer '{name}': pipeline = {printable(repr(fold.pipeline))} is not known.",
+                    f"Use one of auto, {', '.join(PIPELINES)}.",
                 )
         if self.input_lanes is not None:
             _check_range(
@@ -241,7 +270,7 @@ def load_folding(path: Path) -> Folding:
         if not isinstance(table, dict) or not {"pe", "simd"} <= set(table) <= _KEYS:
             raise UsageError(
                 f"'{path}': table [layer.{printable(name)}] does not hold pe and simd "
-                "(and weights or multiplier) alone.",
+                "(and weights, multiplier or pipeline) alone.",
                 todo,
             )
         layers[str(name)] = LayerFold(**table)

@@ -144,7 +144,8 @@ def _binary(
         bits_in=source.bits, lanes_in=fold.simd, elements_out=vectors * rows,
         bits_out=bits, lanes_out=fold.pe, thresholds=thresholds, offsets=offsets, levels=levels,
         weights=matrix_words(counting.matrix, fold.pe, fold.simd), masked=masked,
-        weight_style=style, search=search, every=UNROLLED_EVERY if style == "unrolled" else 0,
+        weight_style=style, search=search,
+        every=UNROLLED_EVERY if style == "unrolled" else fold.every,
     )  # fmt: skip
     to.lay(unit, edge)
 

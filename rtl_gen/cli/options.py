@@ -163,6 +163,7 @@ def make(
     else:
         target, chosen = _first_board(graph, fps, clock)
     inputs = (model, folding) if folding else (model,)
+    chosen = chosen.on_family(target.family)
     return Planned(make_plan(graph, chosen, name=name), target, inputs)
 
 

@@ -1,0 +1,124 @@
+"""Whole matrix-vector-threshold units: cells, clock, and work for each cell."""
+
+import random
+from statistics import median
+from typing import Any
+
+from bnnhw.fold.pipeline import PIPELINES
+from rtl_gen.mvtu import Mvtu
+
+from .frame import Row, Settings, markdown_table
+from .measure import place, synthesise
+
+__all__ = ["NAME", "TITLE", "measure", "page"]
+
+NAME = "mvtu"
+TITLE = "Matrix-vector-threshold units"
+
+_ROWS, _COLUMNS, _PIXELS = 64, 576, 784
+# Device, family, speed grade, SIMD, PE, pipeline.
+_POINTS = (
+    ("25k", "ecp5", 32, 8, "speed"),
+    ("25k", "ecp5", 32, 8, "balanced"),
+    ("45k", "ecp5", 64, 16, "speed"),
+    ("45k", "ecp5", 64, 16, "balanced"),
+    ("hx8k", "ice40", 64, 4, "balanced"),
+    ("up5k", "ice40", 64, 4, "balanced"),
+    ("hx8k", "ice40", 64, 4, "area"),
+    ("hx8k", "ice40", 32, 4, "balanced"),
+)
+_QUICK = (("25k", "ecp5", 16, 2, "speed"),)
+_NAMES = {"25k": "ECP5-25F -6", "45k": "ECP5-45F -6", "hx8k": "iCE40 HX8K", "up5k": "iCE40 UP5K"}
+
+
+def unit(simd: int, pe: int, pipeline: str, *, seed: int = 1) -> Mvtu:
+    """Draw CNV's second convolution: a matrix of 64 x 576 for 28 x 28 pixels, one threshold a row.
+
+    Weights lie in block RAM; the replay buffer and the thresholds are part of the unit.
+    """
+    dice = random.Random(seed)
+    folds, turns = -(-_COLUMNS // simd), -(-_ROWS // pe)
+    width = (_COLUMNS + 1).bit_length()
+    levels = [[dice.randrange(200, 377) for _ in range(pe)] for _ in range(turns)]
+    return Mvtu(
+        rows=_ROWS,
+        columns=_COLUMNS,
+        pe=pe,
+        simd=simd,
+        weights=[dice.getrandbits(pe * simd) for _ in range(folds * turns)],
+        thresholds=[sum(t << k * width for k, t in enumerate(row)) for row in levels],
+        weight_style="block",
+        vectors=_PIXELS,
+        every=PIPELINES[pipeline],
+    )
+
+
+def measure(settings: Settings) -> list[Row]:
+    """Synthesise, place and route each point."""
+    rows = []
+    for device, family, simd, pe, pipeline in _QUICK if settings.quick else _POINTS:
+        settings.say(f"{_NAMES[device]} {simd} x {pe} {pipeline}")
+        netlist = synthesise(unit(simd, pe, pipeline), family)
+        # nextpnr's own choice of a router on ECP5; on iCE40 that one can run for ever.
+        router = "router1" if family == "ecp5" else "router2"
+        clocks = place(
+            netlist, seeds=range(1, settings.seeds + 1), device=device, freq=300, router=router
+        )
+        rows.append(
+            {
+                "device": device,
+                "simd": simd,
+                "pe": pe,
+                "pipeline": pipeline,
+                "lut4": netlist.cells.lut4,
+                "ff": netlist.cells.ff,
+                "ebr": netlist.cells.ebr,
+                "fmax": clocks,
+            }
+        )
+    return rows
+
+
+def figures(row: Row) -> dict[str, Any]:
+    """Give what follows from a row: ops are binary, two for each lane and clock."""
+    ops = 2 * row["simd"] * row["pe"]
+    clock = median(row["fmax"])
+    return {
+        "fmax": clock,
+        "ops a cycle and LUT4": ops / row["lut4"],
+        "Mops/s a LUT4": ops * clock / row["lut4"],
+        "Gops/s": ops * clock / 1000,
+    }
+
+
+def page(rows: list[Row]) -> str:
+    """Write one table."""
+    head = [
+        "device", "SIMD x PE", "pipeline", "LUT4", "FF", "block RAM", "MHz (least, most)",
+        "ops/cycle/LUT4", "Mops/s/LUT4", "Gops/s",
+    ]  # fmt: skip
+    lines = []
+    for row in rows:
+        found = figures(row)
+        low, high = min(row["fmax"]), max(row["fmax"])
+        lines.append(
+            [
+                _NAMES[row["device"]],
+                f"{row['simd']} x {row['pe']}",
+                row["pipeline"],
+                f"{row['lut4']:,}",
+                f"{row['ff']:,}",
+                str(row["ebr"]),
+                f"{found['fmax']:.1f} ({low:.1f}, {high:.1f})",
+                f"{found['ops a cycle and LUT4']:.3f}",
+                f"{found['Mops/s a LUT4']:.1f}",
+                f"{found['Gops/s']:.1f}",
+            ]
+        )
+    return (
+        "CNV's second convolution: a matrix of 64 x 576, one threshold a row, 28 x 28 pixels. "
+        "Everything is counted: replay buffer, weights in block RAM, thresholds, and the queue "
+        "for results. LUT4 are as packed by nextpnr (on iCE40 logic cells), without the harness; "
+        "the clock is the median over the seeds, placed alone on the device and routed by "
+        "nextpnr's router1 on ECP5, router2 on iCE40.\n\n" + markdown_table(head, lines)
+    )
