@@ -59,15 +59,15 @@ def test_input_lanes_may_be_left_out(tmp_path: Path) -> None:
         ("pe = 1\nsimd = 2", r" holds 'pe', 'simd', which a folding does not know\."),
         (
             "[layer.a]\npe = 1",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights or multiplier\) alone\.",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights, multiplier or pipeline\) alone\.",
         ),
         (
             "[layer.a]\npe = 1\nsimd = 1\nwidth = 4",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights or multiplier\) alone\.",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights, multiplier or pipeline\) alone\.",
         ),
         (
             "[layer]\na = 5",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights or multiplier\) alone\.",
+            r": table \[layer\.a\] does not hold pe and simd \(and weights, multiplier or pipeline\) alone\.",
         ),
         (
             '[layer."a\\u001bb"]\npe = 5',
@@ -164,7 +164,7 @@ def test_check_accepts_what_suits(network: MakeNetwork) -> None:
         (
             {**GOOD, "fc2": LayerFold(1, 1, "gold")},
             None,
-            r"Layer 'fc2': weights = 'gold' is not known\.\nUse one of auto, lut, .*, spram\.",
+            r"Layer 'fc2': weights = 'gold' is not known\.\nUse one of auto, lut, .*, unrolled\.",
         ),
         (
             GOOD,
@@ -239,3 +239,13 @@ def test_nothing_to_estimate() -> None:
     nodes = (Input("x", (), (4,)), Argmax("top", ("x",), np.zeros(4, int)))
     with pytest.raises(UsageError, match=r"^Network 'net' has no layer with weights to fold\."):
         estimate(Graph("net", nodes, ("x", "top")), Folding({}), "ecp5")
+
+
+def test_pipelines_suit_the_family() -> None:
+    layers = {"a": LayerFold(1, 1), "b": LayerFold(1, 1, pipeline="area")}
+    found = Folding(layers).on_family("ecp5").layers
+    assert [found[name].pipeline for name in "ab"] == ["speed", "area"]
+    assert [found[name].every for name in "ab"] == [1, 0]
+    assert Folding(layers).on_family("ice40").layers["a"].every == 2
+    # Where no device is known there are as few registers as can be.
+    assert layers["a"].every == 0
