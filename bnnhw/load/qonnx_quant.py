@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache, partial
-from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..graph import Grid
 from .exact import Switch, find_switch
 from .grids import common_grid
 from .qonnx_values import Affine, Const, Pixels, Rectified, Site, Value
+from .roundings import ARRAYS, FRACTIONS
 
 __all__ = ["activation", "bipolar_quant", "multi_threshold", "quant", "relu", "sign"]
 
@@ -22,8 +22,6 @@ _Count = Callable[[Fraction], int]
 # As many levels as an activation of 8 bits has.
 _LEVELS_CAP = 256
 _VALUES = {"BIPOLAR": (-1, 1), "BINARY": (0, 1), "TERNARY": (-1, 1)}
-_ROUNDINGS: dict[str, Callable[[Fraction], int]] = {"ROUND": round, "CEIL": ceil, "FLOOR": floor}
-_NUMPY_ROUNDINGS = {"ROUND": np.rint, "CEIL": np.ceil, "FLOOR": np.floor}
 
 
 def activation(
@@ -209,11 +207,11 @@ def quant(
 ) -> Value:
     """Quant: scale times the nearest of 2**width integers, kept in range."""
     bits = site.scalar(site.const(width, "the bit width"), "the bit width")
-    signed, mode = attributes["signed"], attributes["rounding_mode"]
+    signed, mode = attributes["signed"], attributes["rounding_mode"].upper()
     if bits.denominator != 1 or not 1 + bool(signed) <= bits <= 16:
         site.unsupported(f"has the bit width {float(bits):g}")
     sizes = site.const(scale, "the scale")
-    if not sizes.size or not (sizes > 0).all() or mode not in _ROUNDINGS:
+    if not sizes.size or not (sizes > 0).all() or mode not in FRACTIONS:
         shown = float(sizes.reshape(-1)[0]) if sizes.size else 0.0
         site.unsupported(f"has the scale {shown:g} and the rounding mode '{mode}'")
     shift = site.scalar(site.const(zero, "the zero point"), "the zero point")
@@ -228,7 +226,7 @@ def quant(
         if shift:
             site.unsupported("has weights with a zero point")
         return _whole_weights(site, x, sizes, (least, most), mode)
-    nearest = _ROUNDINGS[mode]
+    nearest = FRACTIONS[mode]
 
     def code(size: Fraction, value: Fraction) -> int:
         return min(max(nearest(value / size + shift), least), most)
@@ -255,6 +253,6 @@ def _whole_weights(
         site.unsupported("quantises weights that were calculated")
     # 32-bit floats divided in 64 bits: a quotient that is no tie cannot be rounded to one.
     unit = np.asarray(sizes).astype(np.float64)
-    codes = _NUMPY_ROUNDINGS[mode](x.array.astype(np.float64) / unit).clip(*ends)
+    codes = ARRAYS[mode](x.array.astype(np.float64) / unit).clip(*ends)
     unit = unit.reshape((1,) * (codes.ndim - unit.ndim) + unit.shape)
     return Const(codes * unit, unit)

@@ -20,7 +20,16 @@ from bnnhw.golden import run
 from bnnhw.load import load_model
 
 GENERAL = "qonnx.custom_op.general"
-ROUNDINGS = {"ROUND": np.rint, "CEIL": np.ceil, "FLOOR": np.floor}
+ROUNDINGS = {
+    "ROUND": np.rint,
+    "HALF_EVEN": np.rint,
+    "CEIL": np.ceil,
+    "FLOOR": np.floor,
+    "UP": lambda x: np.where(x < 0, np.floor(x), np.ceil(x)),
+    "DOWN": lambda x: np.where(x < 0, np.ceil(x), np.floor(x)),
+    "HALF_UP": lambda x: np.where(x < 0, np.ceil(x - 0.5), np.floor(x + 0.5)),
+    "HALF_DOWN": lambda x: np.where(x < 0, np.floor(x + 0.5), np.ceil(x - 0.5)),
+}
 
 
 class BipolarQuant(OpRun):
