@@ -148,7 +148,8 @@ def test_array(cli, target: str) -> None:
     assert facts["parameters"]["target"] == target
     assert facts["streams"]["weight"]["bits"] * facts["streams"]["weight"]["elements"] == 15
     assert {Path(path).name for path in facts["files"]} == {
-        "array_3x5.v", "array_3x5.json", "array_3x5.md", "test_array_3x5.py",
+        "array_3x5.v", "array_3x5.json", "array_3x5.md", "test_array_3x5.py", "array_3x5.vh",
+        "array_3x5.core", "array_3x5.vlt", "README.md",
     }  # fmt: skip
     assert all(Path(path).is_file() for path in facts["files"])
     elaborates(Path("out/array_3x5.v"), "array_3x5")
@@ -169,3 +170,29 @@ def test_array_with_stored_weights_and_folds(cli) -> None:
 def test_array_as_text(cli) -> None:
     done = cli("generate", "array", "--pe", 2, "--simd", 4, "-o", "out", "--name", "mine")
     assert done.code == 0 and "out/mine.v" in done.out and "bnnhw-array" in done.out
+
+
+def test_array_behind_a_bus(cli) -> None:
+    np.savez("w.npz", weights=np.eye(6, 10))
+    done = cli(
+        "generate", "array", "--pe", 2, "--simd", 5, "--weights", "ram", "--initial", "w.npz",
+        "--thresholds", "ram", "--bus", "wishbone", "--pipeline", "speed", "--interface",
+        "axi4-stream", "-o", "out", "--json",
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+    told = json.loads(Path("out/array_2x5.json").read_text())
+    given = told["parameters"]
+    assert (given["weights"], given["thresholds"], given["bus"]) == ("written",) * 2 + ("wishbone",)
+    assert (given["rows"], given["columns"], given["pipeline"]) == (6, 10, "speed")
+    assert told["naming"] == "axis" and told["bus"]["ports"]["cyc_i"] == "wb_cyc_i"
+    assert told["weights"] == [hex(1 << k) for k in range(6)]
+    assert Path("out/array_2x5_registers.h").is_file()
+    elaborates(Path("out/array_2x5.v"), "array_2x5")
+
+
+def test_array_in_batches_and_with_a_constant_threshold(cli) -> None:
+    words = ("--rows", 4, "--columns", 10, "-o", "out", "--json")
+    done = cli("generate", "array", "--pe", 2, "--simd", 5, "--batch", 3, *words)
+    assert done.document["schedule"]["cycles"] == 2 * 2 * 3
+    done = cli("generate", "array", "--pe", 2, "--simd", 5, "--thresholds", 6, *words)
+    assert done.document["thresholds"] == [6] * 4 and done.document["schedule"]["cycles"] == 4

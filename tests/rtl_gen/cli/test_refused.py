@@ -196,11 +196,15 @@ def test_usage_wrong(refuses, words: tuple[str, ...], what: str, todo: str) -> N
     [
         (("--pe", 0, "--simd", 4), "PE must be a whole number from 1", "Choose another PE"),
         (("--pe", 4, "--simd", -1), "SIMD must be a whole number from 1", "Choose another SIMD"),
-        (("--pe", 1 << 10, "--simd", 1 << 10), "PE times SIMD must be", "Choose another"),
+        (("--pe", 1 << 11, "--simd", 1 << 10), "PE times SIMD must be", "Choose another"),
         (("--pe", 2, "--simd", 4, "--target", "xilinx"), "target must be one of generic", "Choose"),
         (("--pe", 2, "--simd", 4, "--folds", 0), "folds must be a whole number", "Choose another"),
         (("--pe", 2, "--simd", 4, "--naming", "wb"), "Naming must be one of plain, axis", "Choose"),
         (("--pe", 2, "--simd", 4, "--weights", "no.npz"), "'no.npz' does not exist", "Check the p"),
+        (("--pe", 2, "--simd", 4, "--thresholds", "no.npz"), "'no.npz' does not exist", "Check"),
+        (("--pe", 2, "--simd", 4, "--weights", "ram"), "The bus is none", "Give a bus"),
+        (("--pe", 2, "--simd", 4, "--initial", "w.npz"), "--initial was given", "Leave it out"),
+        (("--pe", 2, "--simd", 4, "--batch", 2, "--thresholds", 1), "A batch of 2", "Leave out"),
     ],
 )
 def test_array_wrong(refuses, words: tuple[Any, ...], what: str, todo: str) -> None:
