@@ -17,7 +17,7 @@ from .units import IntMvtuPlan, MvtuPlan
 __all__ = ["lay_conv", "lay_dense", "lay_int_conv", "lay_int_dense"]
 
 UNROLLED_EVERY = 1
-"""Levels of adders between registers of an unrolled layer, where flip-flops are next to LUTs."""
+"""Levels of adders between registers of an unrolled layer whose folding does not say them."""
 
 _TAPS = Grid(-1, 1, 3)
 """Values of ±1 taps among which there are true zeros."""
@@ -145,7 +145,7 @@ def _binary(
         bits_out=bits, lanes_out=fold.pe, thresholds=thresholds, offsets=offsets, levels=levels,
         weights=matrix_words(counting.matrix, fold.pe, fold.simd), masked=masked,
         weight_style=style, search=search,
-        every=UNROLLED_EVERY if style == "unrolled" else fold.every,
+        every=UNROLLED_EVERY if style == "unrolled" and fold.pipeline == "auto" else fold.every,
     )  # fmt: skip
     to.lay(unit, edge)
 

@@ -114,6 +114,17 @@ def test_a_vector_a_clock() -> None:
     check(plan, record_pysim(plan, seen), seen)
 
 
+def test_registers_are_as_the_folding_says() -> None:
+    """Nothing said is a register behind each level: without any, a layer would be one long path."""
+    for pipeline, every in (("auto", 1), ("area", 0), ("balanced", 2), ("speed", 1)):
+        folds = {
+            layer.name: LayerFold(layer.rows, layer.columns, "unrolled", pipeline=pipeline)
+            for layer in layers_of(GRAPH)
+        }
+        units = make_plan(GRAPH, Folding(folds)).units
+        assert [unit.every for unit in units if isinstance(unit, MvtuPlan)] == [every] * 2
+
+
 def test_folding_comes_back(tmp_path: Path) -> None:
     plan = make_plan(GRAPH, unrolled(GRAPH, Folding({})))
     (tmp_path / "f.toml").write_text(folding_toml(plan))
