@@ -154,6 +154,8 @@ def _plain(value: TorchValue | None) -> Value | None:
 def _steps(layer: Layer, value: Any, constants: Any, sign_: int, role: str) -> TorchValue:
     """Multiply (`role` "factor") with, or add (`role` "term") a number, or one for each channel."""
     array = constants.array if isinstance(constants, Const) else np.array(constants)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        layer.site.fail(f"has a {role} that is not finite")
     numbers = set(array.reshape(-1).tolist()) if array.size <= 1 << 16 else {0, 1}
     curve = lifted(value)
     if len(numbers) == 1 and isinstance(value, Curve):
