@@ -32,6 +32,7 @@ COMMANDS = [
     ["info", "{data}/digits_mlp.onnx", "--json"],
     ["generate", "array", "--pe", "2", "--simd", "4", "-o", "out"],
     ["generate", "network", "{data}/digits_mlp.onnx", "-o", "out"],
+    ["serve", "--out", "page"],
 ]
 SLOW_COMMANDS = [
     ["simulate", "{data}/digits_mlp.onnx", "--images", "{data}/digits_test.npz", "--json"],
@@ -172,6 +173,8 @@ def test_data_and_types_are_carried(wheel: Path) -> None:
         if file.suffix in (".npz", ".onnx")
     }
     assert data | {"bnnhw/py.typed", "rtl_gen/py.typed"} <= names
+    page = {f"bnnhw/page/assets/{file.name}" for file in (ROOT / "bnnhw/page/assets").iterdir()}
+    assert "bnnhw/page/assets/index.html" in page and page <= names
     # Every other file beside the sources has its pattern in pyproject.toml.
     for part in CARRIED[2:]:
         for file in (ROOT / part).rglob("*"):

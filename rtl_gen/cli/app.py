@@ -10,7 +10,7 @@ import typer
 from bnnhw import __version__
 from bnnhw.errors import BnnhwError
 
-from . import board, demo, doctor, evaluate, generate, imports, info, run, simulate
+from . import board, demo, doctor, evaluate, generate, imports, info, run, serve, simulate
 from .show import Reported
 
 __all__ = ["app", "main"]
@@ -35,6 +35,7 @@ app.command("simulate")(simulate.simulate)
 app.command("build")(board.build)
 app.command("flash")(board.flash)
 app.command("run")(run.run)
+app.command("serve")(serve.serve)
 app.command("info")(info.info)
 app.command("import")(imports.import_model)
 app.command("evaluate")(evaluate.evaluate)
