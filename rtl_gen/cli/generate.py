@@ -24,6 +24,27 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Write Verilog.", no_args_is_help=True)
 
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        help="stream, ram (written over the bus), or a file: .npz with 'weights', ±1 or bits.",
+    ),
+]
+Thresholds = Annotated[
+    str,
+    typer.Option(
+        "--thresholds",
+        help="none, ram, one number for all, or a file: .npz with 'thresholds'.",
+    ),
+]
+Interface = Annotated[
+    str,
+    typer.Option(
+        "--interface", "--naming", help="Ports: plain (ready/valid) or axi4-stream (or axis)."
+    ),
+]
+
 
 @app.command("network")
 def network(
@@ -96,23 +117,11 @@ def array(
     columns: Annotated[
         int | None, typer.Option("--columns", help="Columns of the matrix, in place of --folds.")
     ] = None,
-    weights: Annotated[
-        str,
-        typer.Option(
-            "--weights",
-            help="stream, ram (written over the bus), or a file: .npz with 'weights', ±1 or bits.",
-        ),
-    ] = "stream",
+    weights: Weights = "stream",
     initial: Annotated[
         Path | None, typer.Option("--initial", help="File of the first weights in RAM.")
     ] = None,
-    thresholds: Annotated[
-        str,
-        typer.Option(
-            "--thresholds",
-            help="none, ram, one number for all, or a file: .npz with 'thresholds'.",
-        ),
-    ] = "none",
+    thresholds: Thresholds = "none",
     bus: Annotated[
         str | None, typer.Option("--bus", help="axi4-lite or wishbone, to write RAM over.")
     ] = None,
@@ -123,12 +132,7 @@ def array(
         str, typer.Option("--pipeline", help="Registers in popcounts: area, balanced or speed.")
     ] = "area",
     target: Annotated[str, typer.Option("--target", help="ice40, ecp5 or generic.")] = "generic",
-    interface: Annotated[
-        str,
-        typer.Option(
-            "--interface", "--naming", help="Ports: plain (ready/valid) or axi4-stream (or axis)."
-        ),
-    ] = "plain",
+    interface: Interface = "plain",
     name: Name = None,
     as_json: Json = False,
 ) -> None:

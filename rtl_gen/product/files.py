@@ -64,6 +64,11 @@ def write_array(
     }
     text, ports = product.emit(name, header, naming)
     manifest = _manifest(product, name, naming, ports)
+    return _deliver(out, _files(product, name, manifest, text))
+
+
+def _files(product: ArrayProduct, name: str, manifest: dict[str, Any], text: str) -> dict[str, str]:
+    """Give the contents of all files, by name."""
     contents = {
         f"{name}.v": ("the hardware, Verilog-2005", text),
         f"{name}.json": ("manifest: parameters, ports, streams, schedule", _json(manifest)),
@@ -85,7 +90,7 @@ def write_array(
         }
     files = {file: text for file, (_, text) in contents.items()}
     files["README.md"] = readme(name, {file: what for file, (what, _) in contents.items()})
-    return _deliver(out, files)
+    return files
 
 
 def _json(values: dict[str, Any]) -> str:

@@ -120,14 +120,7 @@ def page(name: str, manifest: dict[str, Any]) -> str:
     )
     packing = "\n".join(f"- {rule}" for rule in manifest["packing"])
     what = "A vector" if given["batch"] == 1 else f"A batch of {given['batch']} vectors"
-    bus = ""
-    if given["bus"]:
-        bus = f"""
-## Registers
-
-[{name}_registers.md]({name}_registers.md) has them. After reset the unit takes no vector until
-RUN of CONTROL is 1.
-"""
+    bus = _bus(name) if given["bus"] else ""
     return f"""# {name}
 
 An XNOR-popcount matrix-vector unit: {given["pe"]} rows and {given["simd"]} columns at once, weights
@@ -168,4 +161,13 @@ if no side waits.
 
 It needs Icarus Verilog, or Verilator 5.036 or later, on the PATH, and reads `{name}.v` and
 `{name}.json` beside it. `--help` lists its options.
+"""
+
+
+def _bus(name: str) -> str:
+    return f"""
+## Registers
+
+[{name}_registers.md]({name}_registers.md) has them. After reset the unit takes no vector until
+RUN of CONTROL is 1.
 """

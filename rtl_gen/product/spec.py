@@ -156,11 +156,7 @@ def make_spec(
         *(("RAM", value, WRITABLE) for value in ram),
     ):
         _choice(name, value, choices)
-    if bool(ram) != (bus is not None):
-        raise UsageError(
-            f"The bus is {bus or 'none'}, and in RAM are {', '.join(ram) or 'nothing'}.",
-            "Give a bus together with weights or thresholds in RAM.",
-        )
+    _check_bus(ram, bus)
     _integer("PE", pe, _TILED_CAP)
     _integer("SIMD", simd, _TILED_CAP)
     _integer("batch", batch, _FOLDS_CAP)
@@ -193,6 +189,14 @@ def make_spec(
             "Leave out stored or written weights and thresholds, or the batch.",
         )
     return spec
+
+
+def _check_bus(ram: Sequence[str], bus: str | None) -> None:
+    if bool(ram) != (bus is not None):
+        raise UsageError(
+            f"The bus is {bus or 'none'}, and in RAM are {', '.join(ram) or 'nothing'}.",
+            "Give a bus together with weights or thresholds in RAM.",
+        )
 
 
 def _shape(
