@@ -82,7 +82,7 @@ def check_wiring(heap: Heap) -> None:
     used: Counter[int] = Counter()
     born = {dot: 0 for dot, entry in enumerate(heap.dots) if entry.wires}
     for number, level in enumerate(heap.levels):
-        made = []
+        made: list[int] = []
         for segment in level.segments:
             carry = None
             for operation in segment.operations:
@@ -102,10 +102,10 @@ def check_wiring(heap: Heap) -> None:
             made.append(segment.end)
         assert len(set(made)) == len(made)
         born |= dict.fromkeys(made, number + 1)
-    for weight, dot in enumerate(heap.result):
-        if dot is not None:
-            assert heap.dots[dot].weight == weight
-            used[dot] += 1
+    for weight, last in enumerate(heap.result):
+        if last is not None:
+            assert heap.dots[last].weight == weight
+            used[last] += 1
     assert set(born) == set(range(len(heap.dots)))
     assert used == Counter(range(len(heap.dots)))
 

@@ -1,0 +1,135 @@
+"""Counts of matches and of bits by themselves: cells and clock over the width, for each target."""
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .frame import Row, Settings, markdown_table
+
+__all__ = ["NAME", "TITLE", "measure", "page"]
+
+NAME = "structures"
+TITLE = "Popcounts"
+
+_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
+_QUICK = (16, 64)
+# Widths that are placed and routed.
+_PLACED = (64, 256)
+_DEVICES = {"ecp5": "LFE5U-25F, speed grade 6", "ice40": "iCE40 HX8K"}
+# On ECP5 the other router takes too long for whole designs, but not for these.
+_ROUTERS = {"ecp5": "router1", "ice40": "router2"}
+_FLAGS = {"ecp5": ("-nowidelut", ""), "ice40": ("", "-abc9")}
+
+_INTRO = """LUT4 a lane, everything counted but the registers around the block: as nextpnr packs
+it (logic cells on iCE40, and of those with registers inside, the flip-flops that need a cell of
+their own, too). "Pairs" compares a weight of run time with an activation in each lane, whose
+complement is at the input; "bits" is one row of constant weights, half of the inputs complements.
+Yosys' rows are the same sum written as an adder tree, synthesised as it comes or with the flags
+named. Registers stand behind each n-th level of adders; 0 is none at all. Fmax is the median over
+the seeds with a register at each input and output, `step` constant, constraint 400 MHz, the router
+named. The cells rest on Yosys' and nextpnr's models of CCU2C and SB_CARRY: no board has
+confirmed them here."""
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One component to measure."""
+
+    family: str
+    kind: str
+    width: int
+    every: int
+    own: bool
+    flags: str
+
+
+def _points(quick: bool) -> Iterator[_Point]:
+    for family, flags in _FLAGS.items():
+        for kind in ("pairs", "bits"):
+            for width in _QUICK if quick else _WIDTHS:
+                for every in (0, 1) if quick else (0, 1, 2):
+                    yield _Point(family, kind, width, every, True, flags[0])
+                for flag in flags:
+                    yield _Point(family, kind, width, 0, False, flag)
+                if not quick:
+                    yield _Point(family, kind, width, 1, False, flags[0])
+
+
+def _component(point: _Point) -> Any:
+    from rtl_gen.popcount import MatchCount, Popcount
+
+    if point.kind == "pairs":
+        return MatchCount(width=point.width, every=point.every, complement=True)
+    half = int("96" * point.width, 16) & ((1 << point.width) - 1)
+    return Popcount(width=point.width, every=point.every, inverted=half)
+
+
+def measure(settings: Settings) -> list[Row]:
+    """Synthesise each structure, and place and route the widths of the goals."""
+    from .measure import place, synthesise
+
+    rows: list[Row] = []
+    for point in _points(settings.quick):
+        settings.say(
+            f"   {point.family} {point.kind} {point.width} every {point.every} "
+            f"{'own' if point.own else 'yosys ' + point.flags}"
+        )
+        netlist = synthesise(
+            _component(point),
+            point.family,
+            flags=point.flags,
+            portable=not point.own,
+            constants={"step": 1},
+        )
+        fmax: list[float] = []
+        if point.width in _PLACED and not settings.quick:
+            seeds = range(1, settings.seeds + 1)
+            fmax = place(netlist, seeds=seeds, router=_ROUTERS[point.family])
+        rows.append(
+            {
+                "family": point.family,
+                "kind": point.kind,
+                "width": point.width,
+                "every": point.every,
+                "own": point.own,
+                "flags": point.flags,
+                "lut4": netlist.cells.lut4,
+                "ff": netlist.cells.ff,
+                "fmax_mhz": [round(clock, 1) for clock in fmax],
+            }
+        )
+    return rows
+
+
+def page(rows: list[Row]) -> str:
+    """Write a table for each family and kind."""
+    parts = [_INTRO]
+    for family, device in _DEVICES.items():
+        for kind in ("pairs", "bits"):
+            chosen = [row for row in rows if (row["family"], row["kind"]) == (family, kind)]
+            if not chosen:
+                continue
+            parts.append(f"### {device}, {kind}\n\nRouter: {_ROUTERS[family]}.")
+            parts.append(_table(chosen))
+    return "\n\n".join(parts)
+
+
+def _table(rows: list[Row]) -> str:
+    cells = []
+    for row in sorted(rows, key=lambda row: (row["width"], not row["own"], row["every"])):
+        flags = row["flags"] or "as it comes"
+        fmax = row["fmax_mhz"]
+        cells.append(
+            [
+                row["width"],
+                "own cells" if row["own"] else f"Yosys, {flags}",
+                row["every"],
+                row["lut4"],
+                f"{row['lut4'] / row['width']:.2f}",
+                row["ff"],
+                f"{statistics.median(fmax):.0f}" if fmax else "",
+            ]
+        )
+    head = ["lanes", "structure", "register every", "LUT4", "a lane", "FF", "Fmax MHz"]
+    return markdown_table(head, cells)
