@@ -107,9 +107,11 @@ def chains(heap: Heap, *, every: int, most: int) -> list[Chain]:
         rows += [_joined(row) for row in _packed(pieces, most)]
     odd = [row for row in rows if len(row) % 2]
     even = [row for row in rows if len(row) % 2 == 0]
+    # Where each level counts, a long carry costs more than the half of a cell.
+    room = most if every == 1 else 2 * most
     joined: list[list[Half]] = []
     for row in odd:
-        if joined and len(joined[-1]) % 2 and len(joined[-1]) + len(row) <= most:
+        if joined and len(joined[-1]) % 2 and len(joined[-1]) + len(row) <= room:
             joined[-1] = joined[-1] + row
         else:
             joined.append(row)
