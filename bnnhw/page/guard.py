@@ -78,10 +78,10 @@ def split(path: str, token: str) -> str:
     Refused
         If the token is not there: as for a path that does not exist.
     """
-    _, first, *rest = [*path.partition("?")[0].split("/", 2), "", ""]
-    if not compare_digest(first.encode("utf-8", "replace"), token.encode()) or not rest:
+    parts = path.partition("?")[0].split("/", 2)
+    if len(parts) != 3 or not compare_digest(parts[1].encode("utf-8", "replace"), token.encode()):
         raise Refused(404, "There is nothing here. Take the whole address that bnnhw printed.")
-    return rest[0]
+    return parts[2]
 
 
 def length_of(headers: Message, limit: int) -> int:

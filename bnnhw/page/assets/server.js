@@ -1,12 +1,14 @@
 // The server of this page: who answers there, images, and reaching the board again.
 
+const DEVICE = 6;
+
 export class ServerError extends Error {
   constructor(error) {
     super(error.what);
     this.what = error.what;
     this.todo = error.todo;
     // Only an error of the board or of the connection calls for connecting again.
-    this.lost = error.kind === "DeviceError" || error.kind === "Gone";
+    this.lost = error.exit_code === DEVICE;
   }
 }
 
@@ -18,7 +20,7 @@ async function fetched(path, options) {
     ok = response.ok;
     document = await response.json();
   } catch {
-    throw new ServerError({ kind: "Gone", what: "bnnhw serve does not answer any more.", todo: "Start it again and open the address that it prints." });
+    throw new ServerError({ exit_code: DEVICE, what: "bnnhw serve does not answer any more.", todo: "Start it again and open the address that it prints." });
   }
   if (!ok) throw new ServerError(document.error ?? { what: "The server refused the request.", todo: "Load the page again." });
   return document;
