@@ -12,9 +12,6 @@ import pytest
 from rtl_gen.product import make_array, write_array
 from rtl_gen.tools.search import search_path
 
-# In the extra `test`; where it is not installed, what it would show is not shown.
-pytest.importorskip("cocotbext.axi")
-
 PROGRAM = """
 import sys
 from cocotb_tools.runner import get_results, get_runner
