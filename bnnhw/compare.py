@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .errors import UsageError
 from .golden import plain, run
-from .graph import Affine, Graph, IntConv, IntDense, Threshold
+from .graph import Affine, Graph, Input, IntConv, IntDense, Threshold
 from .names import printable
 
 __all__ = ["Agreement", "LayerAgreement", "compare", "compare_layers", "known_taps"]
@@ -325,6 +325,8 @@ def _off(
 ) -> float:
     """Give by how many units rounding can move an edge that is computed from what is told."""
     node = graph.node(edge)
+    if isinstance(node, Input):
+        return 0.5 * node.grid.step if "-bit pixels" in graph.meta.get("rounding", "") else 0.0
     before = [
         rounded.get(name, 0.0) if name in told else _off(graph, name, told, rounded)
         for name in node.inputs

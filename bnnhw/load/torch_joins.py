@@ -67,7 +67,7 @@ def _unit(layer: Layer, sides: list[Affine]) -> Fraction:
 def concat(layer: Layer, a: dict[str, Any]) -> TorchValue:
     """Put channels side by side; the beginning may be there from an earlier one."""
     parts, axis = a["tensors"], a.get("dim", 0)
-    if axis not in (1, -len(parts[0].shape) + 1):
+    if axis not in (1, 1 - len(a["shape"])):
         layer.site.unsupported(f"joins branches along axis {axis}")
     sides: list[Affine] = []
     for number, part in enumerate(parts):

@@ -299,7 +299,8 @@ def getitem(layer: Layer, a: Arguments) -> TorchValue:
     simple = len(index) >= 2 and index[0] == everything and isinstance(index[1], list)
     if not simple or any(part != everything for part in index[2:]) or index[1][2] not in (None, 1):
         layer.site.unsupported(f"takes the elements {index}")
-    channels = getattr(x, "shape", (1, 1))[1]
+    inner = x.inner if isinstance(x, Rectified) else x
+    channels = getattr(inner, "shape", (1, 1))[1]
     start, stop, _ = slice(*index[1]).indices(channels)
     return slice_channels(layer, x, start, stop)
 

@@ -157,8 +157,8 @@ def _pixels(layer: Layer, x: Pixels, zero: bool) -> Pixels:
     low, high = values[0], values[-1]
     if len(steps) == 1:
         (step,) = steps
-        # 0, or halfway between two values, as for pixels from −1 to 1: ±1, ±3, …
-        if not zero or (2 * low / step).denominator == 1:
+        # Hardware pads with numbers of the grid; from −1 to 1 there is no 0 among 256.
+        if not zero or (low / step).denominator == 1:
             return x
     rounding = layer.allow(f"reads {_bits(layer)}-bit pixels")
     unit, (least, most) = limits(float(low), float(high), rounding.activations)
