@@ -113,11 +113,14 @@ class UnrolledLayer(wiring.Component):
         after = Signal.like(room, init=0)
         ready = Signal(init=1)
         taken = self.i.valid & ready
-        m.d.comb += [
-            self.i.ready.eq(ready),
-            after.eq(room - taken + (self.o.valid & self.o.ready)),
+        # A place is counted a clock after it is free, so that `o.ready` leads to one register only.
+        freed = Signal()
+        m.d.comb += [self.i.ready.eq(ready), after.eq(room - taken + freed)]
+        m.d.sync += [
+            freed.eq(self.o.valid & self.o.ready),
+            room.eq(after),
+            ready.eq(after != 0),
         ]
-        m.d.sync += [room.eq(after), ready.eq(after != 0)]
         tags: Value = Cat(taken, self.i.payload.last)
         for stage in range(self._stages):
             held = Signal(2, name=f"tags{stage + 1}")
