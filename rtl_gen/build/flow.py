@@ -37,7 +37,7 @@ def build_bitstream(
     cycles_per_image: int | None = None,
     progress: Callable[[str], None] | None = None,
     wide_luts: bool = False,
-    router2: bool = False,
+    router2: bool = True,
     limit: float = 3600,
 ) -> BuildReport:
     """Build a core for a board.

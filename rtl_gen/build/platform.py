@@ -113,7 +113,7 @@ def prepare(
     name: str,
     seed: int = 1,
     wide_luts: bool = False,
-    router2: bool = False,
+    router2: bool = True,
 ) -> BuildSteps:
     """Elaborate a core on a board.
 
@@ -131,8 +131,9 @@ def prepare(
         adders, so it is off unless asked for.
     router2 : bool
         Use nextpnr's other router on iCE40. The usual one can run for ever where one net feeds both
-        inputs of a carry cell; this one does not, at five to ten percent of the clock. ECP5 always
-        has it: on designs of 20,000 cells the usual one takes hours where this takes minutes.
+        inputs of a carry cell, as the counts' chains do; this one does not, at five to ten percent
+        of the clock. ECP5 always has it: on designs of 20,000 cells the usual one takes hours where
+        this takes minutes.
 
     Raises
     ------

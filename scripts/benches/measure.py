@@ -193,7 +193,7 @@ def synthesise(
 def _cells(family: str, log: str, harness: Harness) -> Cells:
     found = nextpnr.usage(family, nextpnr.log_totals(log), log)
     held = harness.inputs + harness.outputs + harness.joints
-    # On iCE40 an input's flip-flop takes a cell, and that of the last output, which is an input; the
+    # On iCE40 an input's flip-flop takes a cell, and that of the last output, an input itself; the
     # others share the cell that drives them. On ECP5 an unused input of a LUT is connected to the
     # one cell that is 0.
     alone = harness.inputs + 1 if family == "ice40" else harness.constant

@@ -43,8 +43,8 @@ def test_options_reach_the_tools():
     assert place[place.index("--seed") + 1] == "7"
     assert place[place.index("--freq") + 1] == "50.000000"
     assert place[place.index("--router") + 1] == "router2"
-    assert "router2" not in steps("icebreaker").commands[1]
-    assert "router2" in steps("icebreaker", router2=True).commands[1]
+    assert "router2" in steps("icebreaker").commands[1]
+    assert "router2" not in steps("icebreaker", router2=False).commands[1]
 
 
 def test_other_seed_changes_the_placer_alone():
