@@ -157,8 +157,9 @@ def _pixels(layer: Layer, x: Pixels, zero: bool) -> Pixels:
     low, high = values[0], values[-1]
     if len(steps) == 1:
         (step,) = steps
-        # Hardware pads with numbers of the grid; from −1 to 1 there is no 0 among 256.
-        if not zero or (low / step).denominator == 1:
+        # Around bits a 0 leaves the tap out; else hardware pads with numbers of the grid, and among
+        # 256 from −1 to 1 there is no 0.
+        if not zero or len(values) == 2 or (low / step).denominator == 1:
             return x
     rounding = layer.allow(f"reads {_bits(layer)}-bit pixels")
     unit, (least, most) = limits(float(low), float(high), rounding.activations)
