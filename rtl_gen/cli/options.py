@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from bnnhw.cost import solve
 from bnnhw.errors import DoesNotFit, UsageError
-from bnnhw.fold import Folding, load_folding, solve
+from bnnhw.fold import Folding, load_folding
 from bnnhw.graph import Graph
 from bnnhw.load import load_model
 from bnnhw.load.pixels import UNSAID
@@ -34,6 +35,20 @@ __all__ = [
     "make",
 ]
 
+
+class _Most(float):
+    """The frame rate of whoever wants all that a board holds."""
+
+
+def _rate(text: str) -> float:
+    if text == "max":
+        return _Most("inf")
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no number, and not max.") from error
+
+
 Model = Annotated[
     Path,
     typer.Argument(
@@ -53,7 +68,13 @@ BoardName = Annotated[
     str | None, typer.Option("--board", "-b", help="A board's name (see bnnhw boards) or its file.")
 ]
 Fps = Annotated[
-    float | None, typer.Option("--fps", help="Images per second to reach with the fewest cells.")
+    float | None,
+    typer.Option(
+        "--fps",
+        parser=_rate,
+        metavar="N",
+        help="Images per second to reach with the fewest cells; max: as many as the board holds.",
+    ),
 ]
 ClockMHz = Annotated[
     float | None, typer.Option("--clock", help="Clock in MHz; the board's own by default.")
@@ -178,6 +199,8 @@ def _roomiest(graph: Graph) -> Board:
 
 def _solve(graph: Graph, board: Board, fps: float | None, clock: float | None) -> Folding:
     hertz = clock * 1e6 if clock else float(board.clock.sync_hz)
+    if isinstance(fps, _Most):
+        return solve(graph, board.family, board.budget, fill=True)
     return solve(graph, board.family, board.budget, fps=fps, clock_hz=hertz)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bnnhw import golden, zoo
-from bnnhw.fold import Folding, LayerFold, estimate
+from bnnhw.cost import estimate
+from bnnhw.fold import Folding, LayerFold
 from bnnhw.fold.layers import layers_of
 from bnnhw.graph import Graph
 from bnnhw.plan import make_plan

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bnnhw.cost import estimate
 from bnnhw.errors import UsageError
-from bnnhw.fold import Folding, LayerFold, estimate
+from bnnhw.fold import Folding, LayerFold
 from bnnhw.graph import Argmax, Dense, Graph, Input, Threshold
 from bnnhw.link.weights import block_count, upload_crc
 from bnnhw.plan import MvtuPlan, Plan, make_plan, manifest
@@ -95,9 +96,10 @@ def test_image_wrong() -> None:
 
 
 def test_estimate_counts_rams_of_columns() -> None:
-    folds = {"fc1": LayerFold(2, 10, "ram"), "fc2": LayerFold(1, 5, "lut")}
-    ram = estimate(net(1), Folding(folds), "ice40")
-    spram = estimate(net(1), Folding({**folds, "fc1": LayerFold(2, 10, "spram")}), "ice40")
-    # Two columns of weights and one of thresholds; the replay buffers are the same.
-    assert ram.ebr - spram.ebr == 2
+    folds = {"fc1": LayerFold(5, 4, "ram"), "fc2": LayerFold(1, 5, "lut")}
+    graph = net(1, rows=10)
+    ram = estimate(graph, Folding(folds), "ice40")
+    spram = estimate(graph, Folding({**folds, "fc1": LayerFold(5, 4, "spram")}), "ice40")
+    # Two columns of weights; thresholds and the replay buffers are the same.
+    assert ram.ebr - spram.ebr == spram.cost.spram - ram.cost.spram == 2
     assert ram.lut4 == spram.lut4

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bnnhw.cost import Estimate, estimate, solve
+from bnnhw.cost.choices import divisors
 from bnnhw.errors import DoesNotFit, UsageError
-from bnnhw.fold import Folding, LayerFold, estimate, solve
-from bnnhw.fold.cost import option, seam
-from bnnhw.fold.solve import _divisors
+from bnnhw.fold import Folding, LayerFold
 from bnnhw.graph import Dense, Graph, Input
 from bnnhw.plan import make_plan
 from bnnhw.target import Budget
@@ -26,10 +26,11 @@ BUDGETS = {"ice40": SMALL, "ecp5": LARGE}
 def folds_of(graph: Graph) -> list[list[tuple[str, LayerFold]]]:
     return [
         [
-            (node.name, LayerFold(pe, simd))
+            (node.name, LayerFold(pe, simd, style))
             for pe in range(1, node.rows + 1)
             for simd in range(1, node.columns + 1)
             if node.rows % pe == 0 and node.columns % simd == 0
+            for style in ("lut", "block")
         ]
         for node in graph.nodes
         if isinstance(node, Dense)
@@ -37,21 +38,39 @@ def folds_of(graph: Graph) -> list[list[tuple[str, LayerFold]]]:
 
 
 def every_folding(graph: Graph) -> Iterator[Folding]:
+    size = graph.edges["image"].size
     for chosen in itertools.product(*folds_of(graph)):
-        yield Folding(dict(chosen))
+        for lanes in range(1, size + 1):
+            if size % lanes == 0:
+                yield Folding(dict(chosen), lanes)
 
 
-sizes = st.lists(st.integers(1, 9), min_size=2, max_size=3)
+def priced(graph: Graph, family: str) -> list[Estimate]:
+    return [estimate(graph, folding, family) for folding in every_folding(graph)]
+
+
+def within(one: Estimate, budget: Budget, share: float = 1.0, blocks: float = 1.0) -> bool:
+    cost = one.cost
+    return (
+        cost.lut4 <= int(share * budget.lut4)
+        and cost.ff <= int(share * budget.ff)
+        and cost.ebr <= int(blocks * budget.ebr)
+        and cost.dsp <= budget.dsp
+    )
+
+
+# Few foldings: all of them are priced.
+sizes = st.lists(st.sampled_from([1, 2, 3, 4, 5, 7]), min_size=2, max_size=3)
 families = st.sampled_from(["ice40", "ecp5"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(sizes=sizes, family=families, data=st.data())
 def test_cheapest_for_a_rate_is_what_brute_force_finds(
     network: MakeNetwork, sizes: list[int], family: str, data: st.DataObject
 ) -> None:
     graph = network(sizes)
-    every = [estimate(graph, folding, family) for folding in every_folding(graph)]
+    every = priced(graph, family)
     cycles = data.draw(st.sampled_from(sorted({one.cycles for one in every})))
     found = estimate(graph, solve(graph, family, fps=1.0, clock_hz=cycles), family)
     assert found.cycles <= cycles
@@ -61,57 +80,53 @@ def test_cheapest_for_a_rate_is_what_brute_force_finds(
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    sizes=sizes,
-    family=families,
-    lut4=st.integers(1000, 4000),
-    ebr=st.integers(0, 12),
-    data=st.data(),
-)
+budgets = st.builds(
+    lambda lut4, ff, ebr: Budget(lut4=lut4, ff=ff, ebr=ebr, ebr_bits=4096),
+    st.integers(800, 3000), st.integers(500, 3000), st.integers(4, 14),
+)  # fmt: skip
+
+
+@settings(max_examples=20, deadline=None)
+@given(sizes=sizes, family=families, budget=budgets, fill=st.booleans())
 def test_fastest_within_a_budget_is_what_brute_force_finds(
-    network: MakeNetwork, sizes: list[int], family: str, lut4: int, ebr: int, data: st.DataObject
+    network: MakeNetwork, sizes: list[int], family: str, budget: Budget, fill: bool
 ) -> None:
     graph = network(sizes)
-    budget = Budget(lut4=lut4, ff=lut4, ebr=ebr, ebr_bits=4096)
-    most, blocks = int(0.6 * lut4), int(0.95 * ebr)
-    fits = [
-        one
-        for one in (estimate(graph, folding, family) for folding in every_folding(graph))
-        if one.lut4 <= most and one.ebr <= blocks
-    ]
+    share = (1.0, 1.0) if fill else (0.6, 0.95)
+    fits = [one for one in priced(graph, family) if within(one, budget, *share)]
     if not fits:
         with pytest.raises(DoesNotFit):
-            solve(graph, family, budget)
+            solve(graph, family, budget, fill=fill)
         return
-    found = estimate(graph, solve(graph, family, budget), family)
-    assert found.lut4 <= most and found.ebr <= blocks
-    assert found.cycles == min(one.cycles for one in fits)
-    price = lut4 // (2 * ebr) if ebr else 100
-    assert found.lut4 + price * found.ebr == min(
-        one.lut4 + price * one.ebr for one in fits if one.cycles == found.cycles
+    found = estimate(graph, solve(graph, family, budget, fill=fill), family)
+    assert within(found, budget, *share)
+    least = min(one.cycles for one in fits)
+    assert found.cycles == least
+    # Fewest cells, and of those with as many the fewest block RAMs.
+    assert (found.lut4, found.ebr) == min(
+        (one.lut4, one.ebr) for one in fits if one.cycles == least
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(sizes=sizes, lut4=st.integers(800, 2500), ebr=st.integers(0, 8), data=st.data())
+@settings(max_examples=20, deadline=None)
+@given(sizes=sizes, family=families, budget=budgets, data=st.data())
 def test_a_rate_within_a_budget_is_refused_only_if_nothing_fits(
-    network: MakeNetwork, sizes: list[int], lut4: int, ebr: int, data: st.DataObject
+    network: MakeNetwork, sizes: list[int], family: str, budget: Budget, data: st.DataObject
 ) -> None:
     graph = network(sizes)
-    budget = Budget(lut4=lut4, ff=lut4, ebr=ebr, ebr_bits=4096)
-    every = [estimate(graph, folding, "ice40") for folding in every_folding(graph)]
+    every = priced(graph, family)
     cycles = data.draw(st.sampled_from(sorted({one.cycles for one in every})))
-    fits = [o for o in every if o.cycles <= cycles and o.lut4 <= lut4 and o.ebr <= ebr]
+    fits = [one for one in every if one.cycles <= cycles and within(one, budget)]
     if fits:
-        found = estimate(graph, solve(graph, "ice40", budget, fps=1, clock_hz=cycles), "ice40")
-        assert found.cycles <= cycles and found.lut4 <= lut4 and found.ebr <= ebr
+        found = estimate(graph, solve(graph, family, budget, fps=1, clock_hz=cycles), family)
+        assert found.cycles <= cycles and within(found, budget)
+        assert found.lut4 == min(one.lut4 for one in fits)
     else:
         with pytest.raises(DoesNotFit):
-            solve(graph, "ice40", budget, fps=1, clock_hz=cycles)
+            solve(graph, family, budget, fps=1, clock_hz=cycles)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(sizes=st.lists(st.integers(1, 20), min_size=2, max_size=5), data=st.data())
 def test_estimated_clocks_are_those_of_the_plan(
     network: MakeNetwork, sizes: list[int], data: st.DataObject
@@ -136,7 +151,7 @@ def test_ten_classes_take_ten_clocks_however_wide_the_arrays(network: MakeNetwor
     assert estimate(graph, folding, "ecp5").cycles == make_plan(graph, folding).cycles == 10
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 64), min_size=2, max_size=5),
     fps=st.floats(1.0, 1e6),
@@ -161,7 +176,7 @@ def test_a_rate_that_leaves_a_whole_number_of_clocks_is_met(
     """No clock is lost to rounding where the rate is the clock over a number of clocks."""
     graph = network([cycles, 1])
     exact = solve(graph, "ice40", fps=0.5, clock_hz=cycles / 2)
-    assert make_plan(graph, exact).cycles == cycles
+    assert make_plan(graph, exact).cycles <= cycles
 
 
 @pytest.mark.parametrize("family", ["ice40", "ecp5"])
@@ -206,28 +221,11 @@ def test_solves_large_networks(network: MakeNetwork, layers: list[int], family: 
     assert found.lut4 <= 0.6 * budget.lut4 and found.ebr <= 0.95 * budget.ebr
 
 
-def test_divisors() -> None:
+def testdivisors() -> None:
     for number in [*range(1, 200), 720720, 1 << 20]:
-        found = _divisors(number)
+        found = divisors(number)
         assert found == sorted(set(found)) and math.prod(found) ** 2 == number ** len(found)
-    assert _divisors(36) == [1, 2, 3, 4, 6, 9, 12, 18, 36]
-
-
-def test_price_of_a_layer_by_hand() -> None:
-    """64 × 784 on 4 × 49 lanes: 16 · 16 words of 196 bits."""
-    one = option(64, 784, LayerFold(4, 49), "ice40", thresholds=True)
-    assert one.cycles == 256
-    # 13 block RAMs for weights, 4 for two banks of 16 words of 49 bits; 16 words of 4 thresholds of
-    # 11 bits lie in one LUT a bit.
-    assert one.ebr == 13 + 4
-    assert one.lut4 == 90 + 549 + 4 * 3 * 10 + 44
-
-
-def test_seams_by_hand() -> None:
-    assert seam(8, 8) == 0
-    assert seam(2, 8) == seam(8, 2) == 20 + 12
-    assert seam(2, 8, 4) == 20 + 48
-    assert seam(2, 3) == 40 + 8 * 5
+    assert divisors(36) == [1, 2, 3, 4, 6, 9, 12, 18, 36]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""What a block takes of a device: cells, flip-flops, block RAMs, large RAMs and multipliers."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from ..fold.memory import SHAPES
+from ..plan.blocks import Block
+from ..target import Budget
+from .hard import blocks_of, multipliers
+from .table import TABLE
+from .terms import kind_of, terms_of
+
+__all__ = ["Cost", "checked_family", "price", "price_all"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Resources of a device.
+
+    Parameters
+    ----------
+    lut4 : int
+        Lookup tables of four inputs; on ECP5 a carry cell is two.
+    ff : int
+        Flip-flops.
+    ebr : int
+        Block RAMs.
+    spram : int
+        Large single-port RAMs of an iCE40 UP5K.
+    dsp : int
+        Multipliers.
+    """
+
+    lut4: int = 0
+    ff: int = 0
+    ebr: int = 0
+    spram: int = 0
+    dsp: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return type(self)(*(a + b for a, b in pairs))
+
+    @property
+    def vector(self) -> npt.NDArray[np.int64]:
+        """The numbers in order."""
+        return np.array(astuple(self), np.int64)
+
+    @classmethod
+    def limits(cls, budget: Budget) -> "Cost":
+        """Give what a device has."""
+        return cls(**{entry.name: getattr(budget, entry.name) for entry in fields(cls)})
+
+
+def checked_family(family: str) -> str:
+    """Return `family` if there is a model of it.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if family not in SHAPES:
+        raise ValueError(f"Family must be one of {', '.join(SHAPES)}, not {family!r}")
+    return family
+
+
+def price(block: Block, family: str) -> Cost:
+    """Price a block by its shape.
+
+    Cells and flip-flops are sums of terms (`terms_of`) with coefficients fitted to what Yosys made
+    of such blocks (`scripts/benches/cost.py`), rounded up; memories and multipliers are counted.
+    """
+    table, terms = TABLE[family][kind_of(block)], terms_of(block, family)
+    lut4, ff = _sum(table["lut4"], terms), _sum(table["ff"], terms)
+    return Cost(lut4, ff, *blocks_of(block, family), multipliers(block, family))
+
+
+def _sum(table: Mapping[str, float], terms: Mapping[str, float]) -> int:
+    return max(0, math.ceil(sum(table.get(name, 0) * value for name, value in terms.items())))
+
+
+def price_all(blocks: Iterable[Block], family: str) -> Cost:
+    """Price blocks together, without the link."""
+    return sum((price(block, family) for block in blocks), Cost())

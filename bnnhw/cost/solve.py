@@ -1,0 +1,208 @@
+"""The folding solved: the fewest cells for a frame rate, or the highest rate that fits a board."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from ..errors import DoesNotFit, UsageError
+from ..fold import Folding
+from ..graph import Graph
+from ..target import Budget
+from .choices import Network
+from .estimate import Estimate, estimate
+from .model import Cost, checked_family
+from .web import FAR, Ints
+
+__all__ = ["solve"]
+
+# Place and route becomes slow and slow-clocked in a full device; a design that is asked to fill it
+# leaves this much free.
+_SHARE = Cost(lut4=60, ff=60, ebr=95, spram=100, dsp=100)
+# Up to about so many cells place and route takes minutes; wide arrays on block RAM beyond that take
+# hours. Nobody who names no rate asks for that.
+_QUICK_LUT4 = 8_000
+_PRICE = 100
+"""Cells that a block RAM is worth where no device says how many there are."""
+_MOST_ROUNDS = 8
+
+_UNLIMITED = np.full(5, FAR)
+
+
+class _Solver:
+    """A network, what is to be as little as possible, and what may be used.
+
+    Where there is a device, that is cells, and of foldings with as many of them block RAMs; where
+    there is none, cells and `_PRICE` for each block RAM.
+    """
+
+    def __init__(self, graph: Graph, family: str, budget: Budget | None) -> None:
+        self.network = Network(graph, family)
+        self.budget = budget
+        # Fewer block RAMs than one cell is worth.
+        self._weights = (
+            Cost(lut4=1, ebr=_PRICE).vector if budget is None else Cost(lut4=4096, ebr=1).vector
+        )
+
+    def caps(self, share: Cost | None = None) -> Ints:
+        """Give what may be used of the device, or a share of it in percent."""
+        if self.budget is None:
+            return _UNLIMITED
+        whole = Cost.limits(self.budget).vector
+        return whole if share is None else whole * share.vector // 100
+
+    def cheapest(self, cycles: int, caps: Ints) -> Folding | None:
+        """Find the cheapest folding within `cycles` and `caps`.
+
+        Queues between branches follow from the whole of a folding, not from its parts: where they
+        take more than what is left, the search goes on with so much less to use.
+        """
+        web, left = self.network.web(cycles), caps
+        if web is None:
+            return None
+        for _ in range(_MOST_ROUNDS):
+            picks = web.best(self._weights, left)
+            if picks is None:
+                return None
+            folding = self.network.folding(picks)
+            over = self.estimate(folding).cost.vector - caps
+            if (over <= 0).all():
+                return folding
+            left = np.where(over > 0, left - over, left)
+        return None
+
+    def fastest(self, caps: Ints) -> Folding | None:
+        """Find the fastest folding within `caps`, the cheapest of them."""
+        targets = self.network.targets()
+        found = self.cheapest(targets[-1], caps)
+        if found is None:
+            return None
+        low, high = 0, len(targets) - 2
+        while low <= high:  # More clocks allow all that fewer allow: bisect.
+            middle = (low + high) // 2
+            folding = self.cheapest(targets[middle], caps)
+            if folding:
+                found, high = folding, middle - 1
+            else:
+                low = middle + 1
+        return found
+
+    def estimate(self, folding: Folding) -> Estimate:
+        """Price a folding."""
+        return estimate(self.network.graph, folding, self.network.family)
+
+
+def solve(
+    graph: Graph,
+    family: str,
+    budget: Budget | None = None,
+    *,
+    fps: float | None = None,
+    clock_hz: float | None = None,
+    fill: bool = False,
+) -> Folding:
+    """Solve the folding among the divisors of each layer.
+
+    The answer is an optimum of the cost model of this package: no other choice of divisors, places
+    for weights and lanes takes fewer cells, or is faster, within the same limits; queues between
+    branches are added to what was chosen without them.
+
+    Parameters
+    ----------
+    graph : Graph
+    family : str
+        ``"ice40"`` or ``"ecp5"``.
+    budget : Budget or None
+        What the device has; nothing is held against it where None.
+    fps, clock_hz : float or None
+        Frame rate to reach at a clock in Hz: the folding with the fewest cells that reaches it
+        within all of the device. Where `fps` is None, the fastest folding whose estimate leaves the
+        device 40 % of its cells and 5 % of its block RAMs and, where possible, takes at most 8,000
+        cells, which place and route takes minutes for; without a budget the fastest of all.
+    fill : bool
+        Without a rate: the fastest folding that fits all of the device by the estimate.
+
+    Raises
+    ------
+    UsageError
+        If the rate or the clock is no positive number, if the rate leaves fewer clocks for an image
+        than the widest folding takes, or if no layer has weights.
+    DoesNotFit
+        If nothing that is fast enough fits.
+    ValueError
+        If there is no model of the family.
+    """
+    solver = _Solver(graph, checked_family(family), budget)
+    if fps is not None:
+        return _for_rate(solver, fps, clock_hz)
+    if budget is None:
+        folding = solver.cheapest(solver.network.targets()[0], _UNLIMITED)
+        assert folding is not None
+        return folding
+    if fill:
+        folding = solver.fastest(solver.caps())
+    else:
+        whole = solver.caps(_SHARE)
+        quick = np.minimum(whole, Cost(_QUICK_LUT4, FAR, FAR, FAR, FAR).vector)
+        folding = solver.fastest(quick) or solver.fastest(whole)
+    if folding is None:
+        raise _too_big(solver, budget)
+    return folding
+
+
+def _for_rate(solver: _Solver, fps: float, clock_hz: float | None) -> Folding:
+    if clock_hz is None or not all(0 < value < math.inf for value in (fps, clock_hz)):
+        raise UsageError(
+            f"A frame rate of {fps} at a clock of {clock_hz} Hz is not possible.",
+            "Give a frame rate and a clock above 0.",
+        )
+    cycles = int(Fraction(clock_hz) / Fraction(fps))
+    least = solver.network.targets()[0]
+    if cycles < least:
+        raise UsageError(
+            f"{fps:g} images/s at {clock_hz / 1e6:g} MHz leave {cycles} clocks an image; "
+            f"the widest folding of '{solver.network.graph.name}' takes {least}.",
+            f"Ask for at most {_rate(clock_hz, least)} images/s.",
+        )
+    folding = solver.cheapest(cycles, solver.caps())
+    if folding is None:
+        assert solver.budget is not None
+        raise _too_fast(solver, solver.budget, fps, cycles, clock_hz)
+    return folding
+
+
+def _rate(clock_hz: float, cycles: int) -> str:
+    """Show a frame rate, rounded down so that it can be asked for."""
+    rate = clock_hz / cycles
+    return f"{math.floor(rate)}" if rate >= 1000 else f"{math.floor(rate * 1000) / 1000:g}"
+
+
+def _too_fast(
+    solver: _Solver, budget: Budget, fps: float, cycles: int, clock_hz: float
+) -> DoesNotFit:
+    slower = solver.fastest(solver.caps())
+    if slower is None:
+        return _too_big(solver, budget)
+    wanted = _Solver(solver.network.graph, solver.network.family, None)
+    folding = wanted.cheapest(cycles, _UNLIMITED)
+    assert folding is not None
+    total = solver.estimate(folding)
+    rate = _rate(clock_hz, solver.estimate(slower).cycles)
+    return DoesNotFit(
+        f"{fps:g} images/s of '{solver.network.graph.name}' need about {total.lut4} LUT4 and "
+        f"{total.ebr} block RAMs; the device has {budget.lut4} and {budget.ebr}.",
+        f"Ask for at most {rate} images/s, or choose a larger board.",
+    )
+
+
+def _too_big(solver: _Solver, budget: Budget) -> DoesNotFit:
+    network = solver.network
+    least = _Solver(network.graph, network.family, None).cheapest(network.targets()[-1], _UNLIMITED)
+    assert least is not None
+    total = solver.estimate(least)
+    return DoesNotFit(
+        f"'{network.graph.name}' holds {network.weight_bits} weight bits; its smallest folding "
+        f"takes about {total.lut4} LUT4 and {total.ebr} block RAMs; "
+        f"the device has {budget.lut4} and {budget.ebr}.",
+        "Choose a larger board or a smaller network.",
+    )

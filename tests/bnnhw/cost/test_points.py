@@ -1,0 +1,61 @@
+"""The cost model against the points that were measured for it: what docs/performance.md claims."""
+
+import importlib
+import json
+import math
+import sys
+from typing import Any
+
+import pytest
+
+from bnnhw.cost.table import TABLE
+
+cost: Any = importlib.import_module("scripts.benches.cost")
+fitting: Any = importlib.import_module("scripts.benches.cost_fit")
+
+# Words of several hundred lanes have more digits than Python likes to print.
+sys.set_int_max_str_digits(0)
+
+
+@pytest.fixture(scope="module")
+def points() -> Any:
+    return fitting.read(json.loads(cost.POINTS.read_text()))
+
+
+@pytest.fixture(scope="module")
+def rows(points: Any) -> Any:
+    return cost.errors(points)
+
+
+def test_table_is_what_the_points_lead_to(points: Any) -> None:
+    """Up to the last digit: libraries of linear algebra differ there."""
+    found = fitting.fit(points)
+    assert set(found) == set(TABLE)
+    for family, kinds in found.items():
+        assert set(kinds) == set(TABLE[family])
+        for kind, own in kinds.items():
+            for what, terms in own.items():
+                known = TABLE[family][kind][what]
+                assert set(terms) == set(known)
+                assert all(math.isclose(terms[name], known[name], rel_tol=1e-2) for name in terms)
+
+
+def test_points_that_were_not_used_for_fitting_are_met(rows: Any) -> None:
+    """Fifty at least within 10 %; and most of all."""
+    tests = [row for row in rows if row["held_out"]]
+    near = [row for row in tests if cost.near(row)]
+    assert len(near) >= 50
+    assert len(near) >= SHARE * len(tests)
+
+
+def test_memories_and_multipliers_are_counted(rows: Any) -> None:
+    exact = [row for row in rows if row["hard"] == row["hard_model"]]
+    assert len(exact) >= 0.97 * len(rows)
+
+
+def test_every_kind_was_tested(rows: Any) -> None:
+    kinds = importlib.import_module("scripts.benches.cost_points").KINDS
+    assert {row["kind"] for row in rows if row["held_out"]} == set(kinds)
+
+
+SHARE = 0.55
