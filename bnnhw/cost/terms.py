@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..bits import bits_for
-from ..fold.folding import WRITABLE
-from ..fold.sharing import share_words
 from ..plan.blocks import (
     AffinePlan,
     ArgmaxPlan,
@@ -23,7 +21,6 @@ from ..plan.parallel import ParallelWindowPlan, TernaryPlan
 from ..plan.units import IntMvtuPlan, MvtuPlan
 from .hard import (
     LinkPlan,
-    fused,
     kept,
     lines_of,
     memories,
@@ -32,10 +29,9 @@ from .hard import (
     row_bits,
     window_shape,
 )
+from .unit_terms import Terms, array_terms, counters, int_array_terms, levels_terms
 
 __all__ = ["kind_of", "terms_of"]
-
-Terms = dict[str, float]
 
 
 def kind_of(block: Block) -> str:
@@ -94,16 +90,10 @@ def _stored(block: Block, family: str) -> Terms:
     return {name: value for name, value in found.items() if value}
 
 
-def _counters(*sizes: int) -> Terms:
-    """Give the bits of counters of so many values, and how many are too long for single LUTs."""
-    bits = [bits_for(size) for size in sizes if size > 1]
-    return {"bits": sum(bits), "chains": sum(width > 4 for width in bits)}
-
-
 def _guard(block: GuardPlan) -> Terms:
     tail = block.elements_in - (block.words_in - 1) * block.lanes_in
     return {
-        **_counters(block.words_in),
+        **counters(block.words_in),
         "lines": tail * block.bits_in,
         "cleared": (block.lanes_in - tail) * block.bits_in,
     }
@@ -116,24 +106,24 @@ def _converter(block: ConverterPlan) -> Terms:
     tail = block.elements_in % finer if common == finer else 0
     cleared = {"cleared": (finer - tail if tail else 0) * bits}
     if wide == narrow:
-        return _counters(words) | cleared
+        return counters(words) | cleared
     if common == finer:
-        counters = _counters(min(group, words), -(-words // group))
+        places = counters(min(group, words), -(-words // group))
         if wide > narrow:
             slots = min(group, block.words_in)
             return {
-                **counters,
+                **places,
                 **cleared,
                 "lines": slots * narrow * bits,
                 "slots": slots,
                 "input": narrow * bits,
             }
-        return {**counters, **cleared, "lines": (narrow - wide) * bits, "output": wide * bits}
+        return {**places, **cleared, "lines": (narrow - wide) * bits, "output": wide * bits}
     a, b = narrow // common, wide // common
     offsets = min(b, block.words_in)
     unit = common * bits
     return {
-        **_counters(offsets, -(-block.words_in // b), block.words_out),
+        **counters(offsets, -(-block.words_in // b), block.words_out),
         "input": narrow * bits,
         "output": wide * bits,
         "fine": narrow * bits * bits_for(min(a, offsets)) if a > 1 else 0,
@@ -159,7 +149,7 @@ def _window(block: WindowPlan) -> Terms:
     ]
     trips = shape.trips.values()
     return {
-        **_counters(*trips),
+        **counters(*trips),
         "loops": sum(trip > 1 for trip in trips),
         "span": span,
         "head": bits_for(shape.depth),
@@ -176,7 +166,7 @@ def _parallel(block: ParallelWindowPlan) -> Terms:
     down, across = block.kernel
     axes = [track.steps for track in block.tracks]
     return {
-        **_counters(*axes, *axes, *block.stride),
+        **counters(*axes, *axes, *block.stride),
         "reach": ((across - 1) * block.dilation[1] + 1) * down * width,
         "padded": down * across * width if any(block.padding) else 0,
         "sides": down + across if any(block.padding) else 0,
@@ -190,7 +180,7 @@ def _pool(block: PoolPlan) -> Terms:
     row, rows = kept(block, 1) * lanes * row_bits(block), kept(block, 0) * lanes * bits
     fresh = lanes * block.bits_in
     across = (block.width - block.kernel[1]) // block.stride[1] + 1
-    own = _counters(folds, block.width, block.height, *block.stride)
+    own = counters(folds, block.width, block.height, *block.stride)
     compared = block.operation == "sum" or block.bits_in > 1
     return {
         **own,
@@ -206,29 +196,9 @@ def _pool(block: PoolPlan) -> Terms:
     }
 
 
-def _levels(lanes: int, bits: int, levels: int, folds: int, search: bool) -> Terms:
-    width = lanes * levels * bits
-    found: Terms = {"lanes": lanes, **_counters(folds)}
-    if search:
-        stages = levels.bit_length()
-        return found | {
-            "compared": lanes * bits * stages,
-            "compares": lanes * stages,
-            "kept": lanes * (bits + stages) * (stages - 1),
-            "choice": lanes * bits * (levels - stages) if folds == 1 else 0,
-        }
-    varies = folds > 1
-    return found | {
-        "compared": width if varies else 0,
-        "compares": lanes * levels if varies else 0,
-        "fixed": 0 if varies else width,
-        "summed": lanes * (levels - levels.bit_length()),
-    }
-
-
 def _threshold(block: ThresholdPlan) -> Terms:
     folds, bits = len(block.flips), block.bits_in
-    terms = _levels(block.lanes_in, bits + 1, block.levels, folds, block.search)
+    terms = levels_terms(block.lanes_in, bits + 1, block.levels, folds, block.search)
     flipped = len(set(block.flips)) > 1
     return terms | {"flipped": block.lanes_in * bits if flipped else 0}
 
@@ -254,7 +224,7 @@ def _argmax(block: ArgmaxPlan) -> Terms:
     scales = len(set(block.multipliers)) > 1
     moves = len(set(block.offsets)) > 1 or scales
     return {
-        **_counters(classes),
+        **counters(classes),
         "input": bits,
         "index": bits_for(classes),
         "score": max(bits + (factor if scales else 0), numbers) + 1,
@@ -288,7 +258,7 @@ def _concat(block: ConcatPlan) -> Terms:
     moved = any(block.offsets)
     digits = [bin(factor ^ (3 * factor)).count("1") - 1 for factor in set(block.factors)]
     return {
-        **_counters(max(block.words), block.pixels),
+        **counters(max(block.words), block.pixels),
         "inputs": len(block.bits),
         "input": lanes * sum(block.bits),
         "chosen": lanes * (sum(block.bits) - max(block.bits)),
@@ -300,7 +270,7 @@ def _concat(block: ConcatPlan) -> Terms:
 
 def _slice(block: SlicePlan) -> Terms:
     return {
-        **_counters(block.folds, block.pixels),
+        **counters(block.folds, block.pixels),
         "edges": (block.start > 0) + (block.stop < block.folds),
         "fold": bits_for(block.folds),
     }
@@ -309,7 +279,7 @@ def _slice(block: SlicePlan) -> Terms:
 def _permute(block: PermutePlan) -> Terms:
     if not block.latency:
         return {"wires": 1, "one": 0}
-    return _counters(len(block.order)) | {"lines": block.bits_in}
+    return counters(len(block.order)) | {"lines": block.bits_in}
 
 
 def _link(block: LinkPlan) -> Terms:
@@ -334,77 +304,7 @@ def _queue(block: QueuePlan) -> Terms:
     width = block.lanes_in * block.bits_in + 1
     depth = min(block.depth, 3)
     found: Terms = {f"depth_{depth}": 1, f"width_{depth}": width, "one": 0}
-    return found | _counters(block.depth, block.depth, block.depth) if depth > 2 else found
-
-
-def _staged(simd: int, every: int) -> int:
-    """Count the registers inside a count: those of partial sums at every so many levels."""
-    found = 0
-    for level in range(1, simd.bit_length()):
-        if every and level % every == 0:
-            found += (level + 1) * -(-simd // (2 << level))
-    return found
-
-
-def _array(block: MvtuPlan) -> Terms:
-    if block.words is not None:
-        counts = share_words(block.words, block.columns, block.bits_in).luts()
-        return {
-            "counts": counts,
-            "lines": block.pe * block.bits_out,
-            "totals": block.pe * block.count_bits,
-        }
-    pairs, rows = block.pe * block.simd * block.bits_in, block.pe
-    counted = bits_for(block.simd * ((1 << block.bits_in) - 1) + 1) + block.masked
-    # One word of weights is a constant.
-    fixed = block.groups * block.cycles == block.vectors and block.weight_style not in WRITABLE
-    terms: Terms = {
-        "pe": rows,
-        "pairs": 0 if fixed else pairs,
-        "fixed_pairs": pairs if fixed else 0,
-        "wide": rows * block.simd * max(0, block.bits_in - 1),
-        "counted": rows * counted,
-        "totals": rows * (block.count_bits + fused(block)),
-        "masked": rows * counted if block.masked else 0,
-        "group": block.simd * block.bits_in,
-        "staged": rows * block.bits_in * _staged(block.simd, block.every),
-        "weights": rows * block.simd,
-        "again": 1 if block.neuron_folds > 1 else 0,
-        "skid": rows * block.bits_out + 1 if block.depth == 2 else 0,
-        "queue": rows * block.bits_out + 1 if block.depth > 2 else 0,
-    }
-    folds = block.groups * block.neuron_folds
-    again = block.neuron_folds > 1
-    words = [block.synapse_folds, block.vectors, block.depth]
-    words += [block.synapse_folds, block.neuron_folds, 2 * block.synapse_folds] if again else []
-    terms |= _counters(*words)
-    if block.thresholds is not None and not fused(block):
-        bits = block.threshold_bits
-        found = _levels(rows, bits, block.levels, folds, block.search)
-        terms |= {name: value for name, value in found.items() if name not in ("bits", "chains")}
-    elif block.offsets is not None:
-        terms["offset"] = rows * block.bits_out
-    if block.weight_style in WRITABLE:
-        terms["chunks"] = math.ceil(rows * block.simd / 16)
-    return terms
-
-
-def _int_array(block: IntMvtuPlan) -> Terms:
-    lanes = block.pe * block.simd
-    width = block.weight_bits + block.bits_in
-    product = lanes * block.weight_bits * block.bits_in
-    fixed = block.groups * block.cycles == block.vectors
-    return {
-        "pe": block.pe,
-        "lanes": lanes,
-        "added": block.pe * (block.simd - 1) * width,
-        "product_lut": product if block.multiplier == "lut" and not fixed else 0,
-        "product_dsp": product if block.multiplier == "dsp" and not fixed else 0,
-        "product_fixed": product if fixed else 0,
-        "summed": block.pe * block.bits_out,
-        "simd": block.simd * block.bits_in,
-        **_counters(block.synapse_folds, block.neuron_folds, block.vectors),
-    }
+    return found | counters(block.depth, block.depth, block.depth) if depth > 2 else found
 
 
 _TERMS: Mapping[type[Block], Callable[[Any], Terms]] = {
@@ -425,6 +325,6 @@ _TERMS: Mapping[type[Block], Callable[[Any], Terms]] = {
     TernaryPlan: _ternary,
     LinkPlan: _link,
     QueuePlan: _queue,
-    MvtuPlan: _array,
-    IntMvtuPlan: _int_array,
+    MvtuPlan: array_terms,
+    IntMvtuPlan: int_array_terms,
 }

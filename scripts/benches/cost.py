@@ -22,13 +22,13 @@ NAME = "cost"
 TITLE = "Cost model"
 
 POINTS = ROOT / "docs" / "cost_points.json"
-_TABLE = ROOT / "bnnhw" / "cost" / "table.py"
+_TABLE = ROOT / "bnnhw" / "cost" / "table.json"
 _FAMILIES = ("ecp5", "ice40")
 _SEEDS = 9
 
 _INTRO = """Blocks of every kind were drawn at random (`scripts/benches/cost_points.py`), and all of
 one number synthesised by one run of Yosys, each by itself, with the flags of a build; cells were
-counted as nextpnr packs them. Three of four fit the coefficients of `bnnhw/cost/table.py`; the
+counted as nextpnr packs them. Three of four fit the coefficients of `bnnhw/cost/table.json`; the
 fourth, every one whose number is 3 modulo 4, only tests them. What is in the table is the LUT4 of
 these: {share} of {count} are within ±10 %, {cells} more are within 3 cells. Block RAMs and
 multipliers are counted by rule: {exact} of {all} points agree.
@@ -68,30 +68,12 @@ def _synthesised(points: list[tuple[str, int]], family: str) -> list[list[Any]]:
 
 
 def table_text(points: list[Point]) -> str:
-    """Write the fitted coefficients as a module."""
-    lines = [
-        '"""Cells and flip-flops that each term of a block takes, by family and kind of block.',
-        "",
-        "Written by `scripts/bench cost`; see `bnnhw.cost.terms` for what the terms are.",
-        '"""',
-        "",
-        '__all__ = ["TABLE"]',
-        "",
-        "Table = dict[str, dict[str, dict[str, dict[str, float]]]]",
-        "",
-        "TABLE: Table = {",
-    ]
+    """Write the fitted coefficients as JSON, a line for each kind."""
+    families = []
     for family, kinds in fit(points).items():
-        lines.append(f'    "{family}": {{')
-        for kind, own in kinds.items():
-            lines.append(f'        "{kind}": {{')
-            for what, terms in own.items():
-                lines.append(f'            "{what}": {{')
-                lines += [f'                "{name}": {value},' for name, value in terms.items()]
-                lines.append("            },")
-            lines.append("        },")
-        lines.append("    },")
-    return "\n".join([*lines, "}", ""])
+        lines = [f"  {json.dumps(kind)}: {json.dumps(own)}" for kind, own in kinds.items()]
+        families.append(f" {json.dumps(family)}: {{\n" + ",\n".join(lines) + "\n }")
+    return "{\n" + ",\n".join(families) + "\n}\n"
 
 
 def errors(points: list[Point]) -> list[Row]:

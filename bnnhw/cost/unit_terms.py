@@ -1,0 +1,113 @@
+"""What the cells of units with weights grow with, and of counters and thresholds."""
+
+import math
+
+from ..bits import bits_for
+from ..fold.folding import WRITABLE
+from ..fold.sharing import share_words
+from ..plan.units import IntMvtuPlan, MvtuPlan
+from .hard import fused
+
+__all__ = ["Terms", "array_terms", "counters", "int_array_terms", "levels_terms"]
+
+Terms = dict[str, float]
+"""Numbers by name."""
+
+
+def counters(*sizes: int) -> Terms:
+    """Give the bits of counters of so many values, and how many are too long for single LUTs."""
+    bits = [bits_for(size) for size in sizes if size > 1]
+    return {"bits": sum(bits), "chains": sum(width > 4 for width in bits)}
+
+
+def levels_terms(lanes: int, bits: int, levels: int, folds: int, search: bool) -> Terms:
+    """Give the terms of thresholds: those of a comparison, or of a search."""
+    width = lanes * levels * bits
+    found: Terms = {"lanes": lanes, **counters(folds)}
+    if search:
+        stages = levels.bit_length()
+        return found | {
+            "compared": lanes * bits * stages,
+            "compares": lanes * stages,
+            "kept": lanes * (bits + stages) * (stages - 1),
+            "choice": lanes * bits * (levels - stages) if folds == 1 else 0,
+        }
+    varies = folds > 1
+    return found | {
+        "compared": width if varies else 0,
+        "compares": lanes * levels if varies else 0,
+        "fixed": 0 if varies else width,
+        "summed": lanes * (levels - levels.bit_length()),
+    }
+
+
+def _staged(simd: int, every: int) -> int:
+    """Count the registers inside a count: those of partial sums at every so many levels."""
+    found = 0
+    for level in range(1, simd.bit_length()):
+        if every and level % every == 0:
+            found += (level + 1) * -(-simd // (2 << level))
+    return found
+
+
+def array_terms(block: MvtuPlan) -> Terms:
+    """Give the terms of a unit with ±1 weights, its memories not included."""
+    if block.words is not None:
+        counts = share_words(block.words, block.columns, block.bits_in).luts()
+        return {
+            "counts": counts,
+            "lines": block.pe * block.bits_out,
+            "totals": block.pe * block.count_bits,
+        }
+    pairs, rows = block.pe * block.simd * block.bits_in, block.pe
+    counted = bits_for(block.simd * ((1 << block.bits_in) - 1) + 1) + block.masked
+    # One word of weights is a constant.
+    fixed = block.groups * block.cycles == block.vectors and block.weight_style not in WRITABLE
+    terms: Terms = {
+        "pe": rows,
+        "pairs": 0 if fixed else pairs,
+        "fixed_pairs": pairs if fixed else 0,
+        "wide": rows * block.simd * max(0, block.bits_in - 1),
+        "counted": rows * counted,
+        "totals": rows * (block.count_bits + fused(block)),
+        "masked": rows * counted if block.masked else 0,
+        "group": block.simd * block.bits_in,
+        "staged": rows * block.bits_in * _staged(block.simd, block.every),
+        "weights": rows * block.simd,
+        "again": 1 if block.neuron_folds > 1 else 0,
+        "skid": rows * block.bits_out + 1 if block.depth == 2 else 0,
+        "queue": rows * block.bits_out + 1 if block.depth > 2 else 0,
+    }
+    folds = block.groups * block.neuron_folds
+    again = block.neuron_folds > 1
+    words = [block.synapse_folds, block.vectors, block.depth]
+    words += [block.synapse_folds, block.neuron_folds, 2 * block.synapse_folds] if again else []
+    terms |= counters(*words)
+    if block.thresholds is not None and not fused(block):
+        bits = block.threshold_bits
+        found = levels_terms(rows, bits, block.levels, folds, block.search)
+        terms |= {name: value for name, value in found.items() if name not in ("bits", "chains")}
+    elif block.offsets is not None:
+        terms["offset"] = rows * block.bits_out
+    if block.weight_style in WRITABLE:
+        terms["chunks"] = math.ceil(rows * block.simd / 16)
+    return terms
+
+
+def int_array_terms(block: IntMvtuPlan) -> Terms:
+    """Give the terms of a unit with weights of several bits, its memories not included."""
+    lanes = block.pe * block.simd
+    width = block.weight_bits + block.bits_in
+    product = lanes * block.weight_bits * block.bits_in
+    fixed = block.groups * block.cycles == block.vectors
+    return {
+        "pe": block.pe,
+        "lanes": lanes,
+        "added": block.pe * (block.simd - 1) * width,
+        "product_lut": product if block.multiplier == "lut" and not fixed else 0,
+        "product_dsp": product if block.multiplier == "dsp" and not fixed else 0,
+        "product_fixed": product if fixed else 0,
+        "summed": block.pe * block.bits_out,
+        "simd": block.simd * block.bits_in,
+        **counters(block.synapse_folds, block.neuron_folds, block.vectors),
+    }
