@@ -50,6 +50,10 @@ class LinkedAccelerator(wiring.Component):
         Frequency of `sync`.
     baud : int
         Rate of the line.
+    benchmark : bool
+        Run an image many times where the host asks for it, and count the clocks.
+    credits : int or None
+        Requests that may be under way, see `HostLink`.
 
     Members
     -------
@@ -64,7 +68,15 @@ class LinkedAccelerator(wiring.Component):
         If the clock does not give the rate.
     """
 
-    def __init__(self, plan: Plan, *, clock_hz: int, baud: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        clock_hz: int,
+        baud: int,
+        benchmark: bool = False,
+        credits: int | None = None,
+    ) -> None:
         self._plan = plan
         answer = plan.answer
         code, index = frame_bytes(1, answer.bits_out), frame_bytes(1, answer.index_bits)
@@ -81,6 +93,8 @@ class LinkedAccelerator(wiring.Component):
             clock_hz=clock_hz,
             weight_blocks=weights["blocks"],
             weight_crc=weights["crc32"],
+            benchmark=benchmark,
+            credits=credits,
         )
         super().__init__({"rx": In(1), "tx": Out(1)})
 

@@ -31,6 +31,8 @@ class SimulatedBoard:
         Of the board that is simulated; both only set how many clocks a bit takes.
     port : int
         TCP port on the loopback interface; any free one where 0.
+    benchmark, credits
+        As `LinkedAccelerator` has them.
     progress : callable or None
         Told what is going on while the simulator is compiled.
 
@@ -47,9 +49,13 @@ class SimulatedBoard:
         clock_hz: int,
         baud: int,
         port: int = 0,
+        benchmark: bool = False,
+        credits: int | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
-        core = LinkedAccelerator(plan, clock_hz=clock_hz, baud=baud)
+        core = LinkedAccelerator(
+            plan, clock_hz=clock_hz, baud=baud, benchmark=benchmark, credits=credits
+        )
         verilog, _ = emit(core, name=plan.name, header={"identity": plan.identity})
         divisor = divisor_for(clock_hz, baud)
         # An answer may be under way inside for several images' time before tx moves again.

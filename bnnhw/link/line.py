@@ -1,6 +1,6 @@
 """A line to a board: frames out, frames in, and the talk before images go."""
 
-from ..errors import DeviceError
+from .errors import BoardSilent, WrongDesign
 from .frames import Decoder, Frame, encode
 from .protocol import VERSION, ErrorCode, Hello, Kind, WeightState
 from .transport import Transport
@@ -38,6 +38,11 @@ class Line:
         """What to call the board in messages."""
         return self._name
 
+    @property
+    def damaged(self) -> int:
+        """Frames from the board that were dropped."""
+        return self._decoder.bad
+
     def flush(self) -> None:
         """End whatever the board takes for a frame that has begun."""
         self._transport.write(b"\0")
@@ -49,6 +54,7 @@ class Line:
 
     def hello(self) -> Hello:
         """Ask the board what it is and how it fares."""
+        misfit: WrongDesign | None = None
         for _ in range(RETRIES):
             request = self.send(Kind.HELLO)
             heard = 0
@@ -60,10 +66,18 @@ class Line:
                 for frame in frames:
                     self._check_version(frame)
                     if (frame.kind, frame.sequence) == (Kind.HELLO_REPLY, request):
-                        return self.unpack_hello(frame)
+                        try:
+                            return self.unpack_hello(frame)
+                        except WrongDesign as error:
+                            # Damage that happens to pass the CRC does not come again.
+                            misfit = error
+                if misfit is not None:
+                    break
             self.flush()
+        if misfit is not None:
+            raise misfit
         noise = f" (but {self._decoder.bad} damaged frames came)" if self._decoder.bad else ""
-        raise DeviceError(
+        raise BoardSilent(
             f"No board answers at '{self._name}'{noise}.",
             "Check that the design is flashed, that this is the port of its UART, and that the "
             "baud rate is right; "
@@ -77,7 +91,11 @@ class Line:
             raise self.strange("nothing about its weights")
         return state
 
-    def send(self, kind: Kind, payload: bytes = b"") -> int:
+    def raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._transport.write(data)
+
+    def send(self, kind: int, payload: bytes = b"") -> int:
         """Send a frame; return its sequence number."""
         self._sequence = (self._sequence + 1) % 256
         self._transport.write(encode(Frame(kind, self._sequence, payload)))
@@ -90,7 +108,7 @@ class Line:
             if not info.queued:
                 return info
             self._drain()
-        raise DeviceError(
+        raise BoardSilent(
             f"The board at '{self._name}' is stuck: {info.queued} requests "
             "of another program stay unanswered.",
             "Reset the board and try again.",
@@ -107,7 +125,7 @@ class Line:
     def _check_version(self, frame: Frame) -> None:
         refused = frame.kind == Kind.ERROR and frame.payload[:1] == bytes([ErrorCode.VERSION])
         if frame.version != VERSION or refused:
-            raise DeviceError(
+            raise WrongDesign(
                 f"The board at '{self._name}' speaks protocol version {frame.version}, "
                 f"this program version {VERSION}.",
                 "Generate and flash the design again with this version of bnnhw, "
@@ -124,9 +142,9 @@ class Line:
             raise self.strange(f"{hello.credits} credits")
         return hello
 
-    def strange(self, what: str) -> DeviceError:
+    def strange(self, what: str) -> WrongDesign:
         """Make the error for what no board of this design sends."""
-        return DeviceError(
+        return WrongDesign(
             f"The board at '{self._name}' sent {what}, which does not fit its design.",
             "Flash the design of this manifest again, made with this version of bnnhw.",
         )

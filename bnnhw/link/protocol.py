@@ -7,8 +7,10 @@ from enum import IntEnum
 from crc import Configuration
 
 __all__ = [
+    "BENCH_BYTES",
     "BLOCK_BYTES",
     "CHUNK_BITS",
+    "CLOCKS_BYTES",
     "CRC_BYTES",
     "CRC_CONFIGURATION",
     "ERROR_TEXT",
@@ -40,6 +42,11 @@ BLOCK_BYTES = 128
 WEIGHTS_BYTES = 2 + BLOCK_BYTES
 """Payload of a WEIGHTS frame: number of the block, and the block."""
 
+BENCH_BYTES = 2
+"""Payload of a BENCH frame: how often the next image is run."""
+CLOCKS_BYTES = 4
+"""Behind the answer of such an image: the clocks that all runs took."""
+
 CRC_CONFIGURATION = Configuration(width=16, polynomial=0x1021, init_value=0xFFFF)
 """CRC-16/IBM-3740, or CCITT-FALSE: its register is 0 after a frame and its big-endian CRC."""
 
@@ -54,6 +61,7 @@ class Kind(IntEnum):
     HELLO = 0x01
     INFER = 0x02
     WEIGHTS = 0x03
+    BENCH = 0x04
     ERROR = 0x80
     HELLO_REPLY = 0x81
     RESULT = 0x82
@@ -119,6 +127,8 @@ class Hello:
         Requests that the board took and has not answered yet.
     weights : WeightState or None
         None where all weights are part of the build.
+    benchmark : bool
+        It can run an image many times and count the clocks.
     """
 
     identity: bytes
@@ -132,6 +142,7 @@ class Hello:
     line_errors: int = 0
     queued: int = 0
     weights: WeightState | None = None
+    benchmark: bool = False
 
     @property
     def status_bytes(self) -> int:
@@ -156,7 +167,7 @@ class Hello:
                 self.answer_bytes,
                 self.frame_bytes,
                 self.classes,
-                0,
+                self.benchmark,
                 self.clock_hz,
                 self.identity,
                 self.bad_frames,
@@ -187,7 +198,7 @@ class Hello:
             raise ValueError(
                 f"A HELLO_REPLY must be {HELLO_BYTES} or {long} bytes long, not {len(payload)!r}"
             )
-        (magic, version, credits, answer, frame, classes, _, clock, identity, *status) = (
+        (magic, version, credits, answer, frame, classes, features, clock, identity, *status) = (
             _HELLO.unpack(payload[:HELLO_BYTES])
         )
         bad_frames, line_errors, queued = status
@@ -199,5 +210,5 @@ class Hello:
             weights = WeightState(next_block, crc if loaded else None)
         return cls(
             identity, frame, answer, classes, clock, credits, version,
-            bad_frames, line_errors, queued, weights,
+            bad_frames, line_errors, queued, weights, bool(features & 1),
         )  # fmt: skip

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import math
 import socket
+import time
 import urllib.parse
 from typing import Protocol
 
@@ -11,10 +12,13 @@ import serial
 
 from ..errors import DeviceError, UsageError
 from ..names import printable
+from .errors import ConnectionLost
 
 __all__ = ["BAUD", "Transport", "connect"]
 
 BAUD = 1_000_000
+# Seconds of silence after which a port is asked whether it is still there.
+_GLANCE = 0.25
 _FORMS = "serial:///dev/ttyUSB1, serial:///dev/ttyUSB1?baud=115200, socket://localhost:7000"
 
 
@@ -40,9 +44,15 @@ class _Serial:
 
     def read(self, timeout: float) -> bytes:
         try:
-            self._port.timeout = timeout
-            first: bytes = self._port.read(1)
-            return first + self._port.read(self._port.in_waiting) if first else first
+            until = time.monotonic() + timeout
+            while True:
+                left = until - time.monotonic()
+                self._port.timeout = max(0.0, min(left, _GLANCE))
+                first: bytes = self._port.read(1)
+                # Asking also shows a port that has gone, which some systems keep silent about.
+                waiting = self._port.in_waiting
+                if first or left <= _GLANCE:
+                    return first + self._port.read(waiting) if first else first
         except (serial.SerialException, OSError, TypeError) as error:
             # A port that vanishes under a read shows as TypeError in pyserial 3.5.
             raise _lost(self._url, error) from error
@@ -93,15 +103,15 @@ class _Socket:
         self._peer.close()
 
 
-def _lost(url: str, error: Exception) -> DeviceError:
-    return DeviceError(
+def _lost(url: str, error: Exception) -> ConnectionLost:
+    return ConnectionLost(
         f"The connection to '{url}' broke: {printable(str(error))}.",
         "Check the cable and that the board is powered, then open it again.",
     )
 
 
-def _jammed(url: str) -> DeviceError:
-    return DeviceError(
+def _jammed(url: str) -> ConnectionLost:
+    return ConnectionLost(
         f"'{url}' does not take bytes: its buffers stay full.",
         "Check the cable and that the board is powered, then try again.",
     )

@@ -1,6 +1,6 @@
 """Weights to a board: which blocks of an upload are under way, lost or taken."""
 
-from ..errors import DeviceError
+from .errors import BoardSilent, WrongDesign
 from .frames import Frame
 from .line import NOISE_CAP, RETRIES, Line
 from .protocol import ERROR_TEXT, ErrorCode, Kind
@@ -29,6 +29,7 @@ class Upload:
         self._taken = 0
         self._next = 0
         self._broken = False
+        self._misfits = 0
         # Sequence to block, oldest first.
         self._flight: dict[int, int] = {}
 
@@ -72,6 +73,12 @@ class Upload:
             self._broken |= waits_for == 0 < self._taken
             self.rewind(waits_for)
 
+    def misfit(self, error: WrongDesign) -> None:
+        """Take what does not fit for damage that passed its CRC; raise it if it comes again."""
+        self._misfits += 1
+        if self._misfits >= RETRIES:
+            raise error
+
     def rewind(self, block: int | None = None) -> None:
         """Send again from `block` on, or from the first that the board has not taken."""
         self._flight.clear()
@@ -105,7 +112,7 @@ def send_upload(line: Line, blocks: list[bytes], crc: int) -> bool:
         elif not count or heard > NOISE_CAP:
             heard, failures = 0, failures + 1
             if failures >= RETRIES:
-                raise DeviceError(
+                raise BoardSilent(
                     f"The board at '{line.name}' stopped taking weights at block {upload.taken}; "
                     f"{RETRIES} attempts failed.",
                     "Check the cable, reset the board and load the weights again.",
@@ -128,10 +135,14 @@ def _receive(line: Line, frame: Frame, upload: Upload) -> None:
     if not upload.awaits(frame.sequence):
         return
     if frame.kind == Kind.HELLO_REPLY:
-        state = line.unpack_hello(frame).weights
+        try:
+            state = line.unpack_hello(frame).weights
+        except WrongDesign as error:
+            upload.misfit(error)
+            return
         if state is None:
             raise line.strange("nothing about its weights")
         upload.answered(frame.sequence, state.next_block)
     elif frame.kind == Kind.ERROR and frame.payload != bytes([ErrorCode.BUSY]):
         code = frame.payload[0] if frame.payload else 0
-        raise line.strange(f"'{ERROR_TEXT.get(code, f'error {code}')}'")
+        upload.misfit(line.strange(f"'{ERROR_TEXT.get(code, f'error {code}')}'"))

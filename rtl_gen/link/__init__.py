@@ -1,6 +1,7 @@
 """The board's end of the host link."""
 
 from .answer import ResultBytes
+from .benchmark import Benchmark
 from .cobs import CobsDecoder, CobsEncoder
 from .host import HostLink, default_credits
 from .reply import ReplySender
@@ -9,6 +10,7 @@ from .uart import UartReceiver, UartTransmitter
 from .weights import WeightLoader
 
 __all__ = [
+    "Benchmark",
     "CobsDecoder",
     "CobsEncoder",
     "HostLink",

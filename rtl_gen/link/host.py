@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from bnnhw.link.protocol import (
     CHUNK_BITS,
+    CLOCKS_BYTES,
     CRC_BYTES,
     HEADER_BYTES,
     STATUS_BYTES,
@@ -14,6 +15,7 @@ from bnnhw.link.protocol import (
 )
 
 from ..streams import port
+from .benchmark import Benchmark
 from .cobs import CobsDecoder, CobsEncoder
 from .reply import ReplySender
 from .request import RequestBuffer, RequestReceiver
@@ -55,6 +57,8 @@ class HostLink(wiring.Component):
         Blocks of an upload of weights; 0 if there is nothing to load, and then nothing for it.
     weight_crc : int or None
         As in `WeightLoader`.
+    benchmark : bool
+        Run an image many times where the host asks for it, see `Benchmark`.
 
     Members
     -------
@@ -87,6 +91,7 @@ class HostLink(wiring.Component):
         credits=None,
         weight_blocks=0,
         weight_crc=None,
+        benchmark=False,
     ):
         if not isinstance(answer_bytes, int) or answer_bytes < 1:
             raise ValueError(f"answer_bytes must be a positive integer, not {answer_bytes!r}")
@@ -94,16 +99,21 @@ class HostLink(wiring.Component):
         self._tx = UartTransmitter(divisor=divisor)
         writable = weight_blocks != 0
         self._loader = WeightLoader(blocks=weight_blocks, crc=weight_crc) if writable else None
-        self._receiver = RequestReceiver(frame_bytes=frame_bytes, weights=writable)
+        self._receiver = RequestReceiver(
+            frame_bytes=frame_bytes, weights=writable, benchmark=benchmark
+        )
+        self._benchmark = Benchmark() if benchmark else None
         if credits is None:
             credits = default_credits(frame_bytes)
         self._buffer = RequestBuffer(frame_bytes=frame_bytes, credits=credits)
         weights = WeightState(crc=weight_crc) if writable else None
         self._hello = Hello(
-            identity, frame_bytes, answer_bytes, classes, clock_hz, credits, weights=weights
-        )
+            identity, frame_bytes, answer_bytes, classes, clock_hz, credits,
+            weights=weights, benchmark=bool(benchmark),
+        )  # fmt: skip
         self._sender = ReplySender(hello=self._hello)
-        longest = HEADER_BYTES + max(answer_bytes, len(self._hello.pack())) + CRC_BYTES
+        answer = answer_bytes + (CLOCKS_BYTES if benchmark else 0)
+        longest = HEADER_BYTES + max(answer, len(self._hello.pack())) + CRC_BYTES
         self._encoder = CobsEncoder(max_bytes=longest)
         members = {"rx": In(1), "tx": Out(1), "o": Out(port(1, 8)), "i": In(port(1, 8))}
         if writable:
@@ -131,7 +141,6 @@ class HostLink(wiring.Component):
         wiring.connect(m, receiver.control, sender.control)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
         wiring.connect(m, buffer.sequence, sender.sequence)
-        wiring.connect(m, wiring.flipped(self.i), sender.i)
         wiring.connect(m, sender.o, encoder.i)
         wiring.connect(m, encoder.o, uart_tx.i)
 
@@ -146,24 +155,48 @@ class HostLink(wiring.Component):
             receiver.refused.eq(buffer.refused),
             sender.status[: 8 * STATUS_BYTES].eq(Cat(bad_frames, line_errors, buffer.queued)),
         ]
-        if self._loader is not None:
-            self._load(m, self._loader)
-        return m
-
-    def _load(self, m: Module, loader: WeightLoader) -> None:
-        """Let the loader listen to payloads, and keep uploads and answers apart."""
-        m.submodules.loader = loader
-        receiver, buffer, sender = self._receiver, self._buffer, self._sender
-        answering = Signal()
+        if self._benchmark is None:
+            wiring.connect(m, wiring.flipped(self.i), sender.i)
+        # Requests are under way, or the answer to the last one is leaving.
+        answering, busy = Signal(), Signal()
         with m.If(sender.i.valid & sender.i.ready & sender.i.payload.last):
             m.d.sync += answering.eq(0)
         with m.Elif(buffer.sequence.valid & buffer.sequence.ready):
             m.d.sync += answering.eq(1)
+        m.d.comb += busy.eq(answering | (buffer.queued != 0))
+        if self._loader is not None:
+            self._load(m, self._loader, busy)
+        if self._benchmark is not None:
+            self._bench(m, self._benchmark, busy)
+        return m
+
+    def _bench(self, m: Module, bench: Benchmark, busy: Signal) -> None:
+        """Put the benchmark before the sender, and beside the buffer."""
+        m.submodules.benchmark = bench
+        receiver, buffer = self._receiver, self._buffer
+        wiring.connect(m, wiring.flipped(self.i), bench.i)
+        wiring.connect(m, bench.o, self._sender.i)
+        m.d.comb += [
+            bench.arm.eq(receiver.bench),
+            bench.disarm.eq(receiver.hello),
+            bench.count.eq(receiver.count),
+            bench.offers.eq(buffer.o.valid),
+            bench.begins.eq(buffer.o.valid & buffer.o.ready),
+            bench.ends.eq(buffer.ends),
+            buffer.repeat.eq(bench.repeat),
+            receiver.benching.eq(bench.busy),
+            receiver.engaged.eq(bench.busy | busy),
+        ]
+
+    def _load(self, m: Module, loader: WeightLoader, busy: Signal) -> None:
+        """Let the loader listen to payloads, and keep uploads and answers apart."""
+        m.submodules.loader = loader
+        receiver, sender = self._receiver, self._sender
         m.d.comb += [
             loader.i.payload.eq(receiver.o.payload),
             loader.i.valid.eq(receiver.o.valid),
             loader.good.eq(receiver.weights),
-            loader.busy.eq(answering | (buffer.queued != 0)),
+            loader.busy.eq(busy if self._benchmark is None else busy | self._benchmark.busy),
             receiver.busy.eq(loader.refused),
             receiver.unloaded.eq(~loader.loaded),
             sender.status[8 * STATUS_BYTES :].eq(loader.status),

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from bnnhw.link.protocol import (
+    BENCH_BYTES,
     CRC_BYTES,
     MAX_CREDITS,
     VERSION,
@@ -43,6 +44,8 @@ class RequestReceiver(wiring.Component):
         Length of an INFER payload.
     weights : bool
         Take WEIGHTS frames too; otherwise their type is unknown.
+    benchmark : bool
+        Take BENCH frames too.
 
     Members
     -------
@@ -57,6 +60,12 @@ class RequestReceiver(wiring.Component):
         INFER is refused for want of weights; this WEIGHTS frame must wait.
     weights : Signal(), out
         With the token that has `end`: this was a WEIGHTS frame, and all is well.
+    bench, hello : Signal(), out
+        The same of a BENCH frame, and of a HELLO frame.
+    benching, engaged : Signal(), in
+        `count` must stay as it is; this BENCH frame must wait.
+    count : Signal(16), out
+        What the last BENCH frame said, right or damaged, that came while `benching` was 0.
     control : stream of `control()`, out
         Replies to HELLO, to WEIGHTS and to frames that are undamaged but wrong.
     bad : Signal(), out
@@ -68,11 +77,12 @@ class RequestReceiver(wiring.Component):
         If `frame_bytes` is not positive.
     """
 
-    def __init__(self, *, frame_bytes, weights=False):
+    def __init__(self, *, frame_bytes, weights=False, benchmark=False):
         if not isinstance(frame_bytes, int) or frame_bytes < 1:
             raise ValueError(f"frame_bytes must be a positive integer, not {frame_bytes!r}")
         self._frame_bytes = frame_bytes
         self._weights = bool(weights)
+        self._benchmark = bool(benchmark)
         super().__init__(
             {
                 "i": In(stream.Signature(token())),
@@ -81,6 +91,11 @@ class RequestReceiver(wiring.Component):
                 "unloaded": In(1),
                 "busy": In(1),
                 "weights": Out(1),
+                "bench": Out(1),
+                "hello": Out(1),
+                "benching": In(1),
+                "engaged": In(1),
+                "count": Out(8 * BENCH_BYTES),
                 "control": Out(stream.Signature(control())),
                 "bad": Out(1),
             }
@@ -99,9 +114,10 @@ class RequestReceiver(wiring.Component):
         m.submodules.crc = ResetInserter(fresh)(crc)
         taken, byte = Signal(), Signal()
         header = Signal(2)
-        version_known, is_hello, is_infer, is_weights = (Signal() for _ in range(4))
+        version_known, is_hello, is_infer, is_weights, is_bench = (Signal() for _ in range(5))
         sequence = Signal(8)
-        longest = max(self.frame_bytes, WEIGHTS_BYTES if self._weights else 0) + CRC_BYTES
+        own = (WEIGHTS_BYTES if self._weights else 0, BENCH_BYTES if self._benchmark else 0)
+        longest = max(self.frame_bytes, *own) + CRC_BYTES
         length = Signal(range(longest + 2))
         word = self.i.payload
         m.d.comb += [
@@ -127,6 +143,8 @@ class RequestReceiver(wiring.Component):
                     m.d.sync += is_infer.eq(word.data == Kind.INFER)
                     if self._weights:
                         m.d.sync += is_weights.eq(word.data == Kind.WEIGHTS)
+                    if self._benchmark:
+                        m.d.sync += is_bench.eq(word.data == Kind.BENCH)
                 with m.Case(2):
                     m.d.sync += sequence.eq(word.data)
             with m.If(header != 3):
@@ -139,17 +157,25 @@ class RequestReceiver(wiring.Component):
             intact.eq(word.good & crc.match_detected & (length >= CRC_BYTES)),
             self.o.payload.good.eq(intact & is_infer & (wrong == 0)),
             self.weights.eq(intact & is_weights & (wrong == 0)),
+            self.bench.eq(taken & word.end & intact & is_bench & (wrong == 0)),
+            self.hello.eq(taken & word.end & intact & is_hello & (wrong == 0)),
         ]
-        payload = Mux(is_infer, self.frame_bytes, Mux(is_weights, WEIGHTS_BYTES, 0))
+        rest = Mux(is_weights, WEIGHTS_BYTES, Mux(is_bench, BENCH_BYTES, 0))
+        payload = Mux(is_infer, self.frame_bytes, rest)
+        if self._benchmark:
+            for index in range(BENCH_BYTES):
+                with m.If(byte & (header == 3) & is_bench & (length == index) & ~self.benching):
+                    m.d.sync += self.count.word_select(index, 8).eq(word.data)
+        no_room = (is_infer & self.refused) | (is_weights & self.busy)
         with m.If(~version_known):
             m.d.comb += wrong.eq(ErrorCode.VERSION)
-        with m.Elif(~is_hello & ~is_infer & ~is_weights):
+        with m.Elif(~is_hello & ~is_infer & ~is_weights & ~is_bench):
             m.d.comb += wrong.eq(ErrorCode.KIND)
         with m.Elif(length != payload + CRC_BYTES):
             m.d.comb += wrong.eq(ErrorCode.LENGTH)
         with m.Elif(is_infer & self.unloaded):
             m.d.comb += wrong.eq(ErrorCode.UNLOADED)
-        with m.Elif((is_infer & self.refused) | (is_weights & self.busy)):
+        with m.Elif(no_room | (is_bench & self.engaged)):
             m.d.comb += wrong.eq(ErrorCode.BUSY)
 
         with m.If(self.control.ready):
@@ -191,6 +217,10 @@ class RequestBuffer(wiring.Component):
         Good payloads, `last` on the last byte.
     sequence : stream of 8 bits, out
         Sequence numbers of the requests that were not answered yet, oldest first.
+    repeat : Signal(), in
+        The payload whose last byte is read now will be read again.
+    ends : Signal(), out
+        The last byte of a payload is read, to come out in the next cycle.
     refused : Signal(), out
         Bytes of the payload that comes in now found no place.
     queued : Signal(8), out
@@ -216,6 +246,8 @@ class RequestBuffer(wiring.Component):
                 "i": In(stream.Signature(token())),
                 "o": Out(port(1, 8)),
                 "sequence": Out(stream.Signature(8)),
+                "repeat": In(1),
+                "ends": Out(1),
                 "refused": Out(1),
                 "queued": Out(8),
             }
@@ -276,12 +308,13 @@ class RequestBuffer(wiring.Component):
         with m.If(self.o.valid):
             m.d.sync += self.o.valid.eq(~self.o.ready)
         with m.Elif((filled != drained) & ~write.en):
+            m.d.comb += self.ends.eq(at_end)
             m.d.sync += [
                 self.o.valid.eq(1),
                 self.o.payload.data[0].eq(read.data),
                 self.o.payload.last.eq(at_end),
                 offset.eq(Mux(at_end, 0, offset + 1)),
-                drained.eq(drained + at_end),
+                drained.eq(drained + (at_end & ~self.repeat)),
             ]
 
         # A queue that shifts is smaller than a memory of flip-flops with its multiplexer.

@@ -260,6 +260,26 @@ def test_answer_of_the_wrong_length():
     assert "an answer of 6 bytes" in failure(FakeBoard(filter=shorten), timeout=5)
 
 
+def test_frames_that_were_cut_unseen_are_asked_for_again():
+    """One frame in 256 keeps a right CRC without its last byte: damage, not another design."""
+    seen = []
+
+    def cut(frame):
+        seen.append(frame)
+        if frame.kind == Kind.RESULT and len(seen) % 7 == 0:
+            return [Frame(frame.kind, frame.sequence, frame.payload[:-1])]
+        if frame.kind == Kind.RESULT and len(seen) % 11 == 0:
+            return [Frame(Kind.ERROR, frame.sequence, bytes([ErrorCode.LENGTH]))]
+        if len(seen) == 1:
+            return [Frame(frame.kind, frame.sequence, frame.payload[:-1])]
+        return [frame]
+
+    with FakeBoard(filter=cut) as board:
+        check(board, 60, timeout=0.3)
+    kinds = [frame.kind for frame in board.requests]
+    assert kinds.count(Kind.INFER) > 60 and kinds.count(Kind.HELLO) == 2
+
+
 def test_class_that_does_not_exist():
     def rename(frame):
         other = frame.payload[:-1] + b"\3" if frame.kind == Kind.RESULT else frame.payload

@@ -1,7 +1,6 @@
-"""Images to a board and answers back: the part of bnnhw that runs where the board is plugged in."""
+"""A board that answers: images to it, answers and counts back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -9,65 +8,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import DeviceError, UsageError
-from .graph import Graph
-from .link.frames import Frame
-from .link.line import NOISE_CAP, RETRIES, Line
-from .link.payload import Packing
-from .link.protocol import ERROR_TEXT, ErrorCode, Hello, Kind
-from .link.transport import Transport, connect
-from .link.upload import send_upload
-from .link.weights import upload_blocks, upload_crc
-from .link.window import Window
+from ..errors import DeviceError, UsageError
+from ..graph import Graph
+from ..link.errors import WeightsMissing, WrongDesign
+from ..link.exchange import Exchange, Tally, unloaded
+from ..link.line import RETRIES, Line
+from ..link.payload import Packing
+from ..link.protocol import Hello
+from ..link.transport import Transport
+from ..link.upload import send_upload
+from ..link.weights import upload_blocks, upload_crc
+from .answers import Answer, Answers, Benchmark, Check, Counters
+from .bench import run_benchmark
+from .checks import run_checks
 
-__all__ = ["Answers", "Device", "open"]
+__all__ = ["Device"]
 
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What a board said of some images.
-
-    Parameters
-    ----------
-    logits : array of int64, shape (images, classes), or (images, k)
-        Values, not codes; of a design that sends k classes, those of the classes in `top`.
-    classes : array of int64, shape (images,)
-        Index of the class that won.
-    top : array of int64, shape (images, k), or None
-        The k best classes, best first, of a design that sends k classes.
-    """
-
-    logits: npt.NDArray[np.int64]
-    classes: npt.NDArray[np.int64]
-    top: npt.NDArray[np.int64] | None = None
-
-
-def open(url: str, *, manifest: Mapping[str, Any] | None = None, timeout: float = 2.0) -> "Device":
-    """Reach the board at `url` and make sure that it runs the right design.
-
-    Parameters
-    ----------
-    url : str
-        ``serial:///dev/ttyUSB1``, ``serial:///dev/ttyUSB1?baud=115200`` or ``socket://host:port``.
-    manifest : dict, optional
-        The design's manifest. Without it the device can be asked who it is, but takes no images.
-    timeout : float
-        Seconds of silence after which a request is sent again; give more for a slow simulation.
-
-    Raises
-    ------
-    UsageError
-        If the URL or the manifest is malformed.
-    DeviceError
-        If nothing answers, or something else than the manifest's design does.
-    """
-    packing = None if manifest is None else Packing.from_manifest(manifest)
-    transport = connect(url, timeout=timeout)
-    try:
-        return Device(transport, name=url, packing=packing, timeout=timeout, manifest=manifest)
-    except BaseException:
-        transport.close()
-        raise
+# Payloads made ahead of the oldest answer that is missing: so far does a loss let others go on.
+_AHEAD = 64
 
 
 class Device:
@@ -102,6 +60,7 @@ class Device:
         manifest: Mapping[str, Any] | None = None,
     ) -> None:
         self._transport = transport
+        self._tally = Tally()
         self._line = Line(transport, name=name, timeout=timeout)
         self._name = name
         self._packing = packing
@@ -157,16 +116,126 @@ class Device:
             If the board stops answering or refuses a request, or does not hold the weights that
             are expected: those of the manifest, or those that were loaded since.
         """
+        packing = self._known()
+        payloads = packing.pack(images)
+        self._check_weights()
+        return self._answers(list(self._exchange().run(payloads, ahead=_AHEAD)))
+
+    def predict_iter(
+        self, images: Iterable[npt.ArrayLike], *, inflight: int = 8
+    ) -> Iterator[Answer]:
+        """Send images one by one as they come, and yield each one's answer in their order.
+
+        Parameters
+        ----------
+        images : iterable of arrays of integers, shape (*input shape) or (size,)
+            It is asked for at most `inflight` images ahead of the answers.
+        inflight : int
+            Images under way at once; never more than the board has buffers.
+
+        Raises
+        ------
+        UsageError, DeviceError
+            As `predict`, when the first answer is asked for or later.
+        """
+        if isinstance(inflight, bool) or not isinstance(inflight, int) or inflight < 1:
+            raise UsageError(
+                f"inflight must be a positive integer, not {inflight!r}.", "Leave it out for 8."
+            )
+        return self._predict_iter(images, inflight)
+
+    def _predict_iter(self, images: Iterable[npt.ArrayLike], inflight: int) -> Iterator[Answer]:
+        packing = self._known()
+        self._check_weights()
+        payloads = (packing.pack(np.asarray(image)[None])[0] for image in images)
+        for reply in self._exchange(inflight).run(payloads, ahead=inflight):
+            found = self._answers([reply])
+            top = None if found.top is None else found.top[0]
+            yield Answer(found.logits[0], int(found.classes[0]), top)
+
+    def counters(self) -> Counters:
+        """Ask the board for its counts of errors, and add ours.
+
+        Raises
+        ------
+        DeviceError
+            If it does not answer.
+        """
+        board, tally = self.hello(), self._tally
+        return Counters(
+            board.bad_frames,
+            board.line_errors,
+            board.queued,
+            self._line.damaged,
+            tally.answered,
+            tally.repeated,
+            tally.timeouts,
+        )
+
+    def benchmark(self, image: npt.ArrayLike | None = None, *, images: int = 0) -> Benchmark:
+        """Let the board run one image many times inside, and count the clocks: no line between.
+
+        Parameters
+        ----------
+        image : array of integers, shape (*input shape) or (size,), optional
+            All zeros where it is left out; how long a design works never depends on it.
+        images : int
+            Runs, 2 to 65535; about a second's worth where 0.
+
+        Raises
+        ------
+        UsageError
+            If the build has no benchmark, or a parameter is out of range.
+        DeviceError
+            As `predict`; and if the answer is not that of an ordinary run.
+        """
+        packing = self._known()
+        if image is None:
+            image = np.zeros(packing.node.image_shape, np.uint8)
+        payload = packing.pack(np.asarray(image)[None])[0]
+        self._check_weights()
+        (wanted,) = self._exchange().run([payload])
+        planned = self._manifest.get("cycles_per_image")
+        return run_benchmark(
+            self._line, self._info, payload, wanted, images=images, planned=planned
+        )
+
+    def self_test(self, model: Graph | Path | str | None = None) -> tuple[Check, ...]:
+        """Try the line and the design, and say what was found.
+
+        Parameters
+        ----------
+        model : Graph or path, optional
+            The network of the design: the golden model then says what answers must be.
+
+        Raises
+        ------
+        DeviceError
+            If the board stops answering. What answers, but wrongly, is a check that did not pass.
+        """
+        graph = None if model is None else _graph(model)
+        return run_checks(self, self._line, self._packing, graph)
+
+    def _known(self) -> Packing:
         if self._packing is None:
             raise UsageError(
                 "Without the design's manifest the board's input is unknown.",
                 "Open the device with manifest=json.load(...) of the design's manifest.json.",
             )
-        payloads = self._packing.pack(images)
-        self._check_weights()
-        replies = self._exchange(payloads)
-        logits, classes = self._packing.unpack(replies)
-        if self._packing.top is None:
+        return self._packing
+
+    def _exchange(self, most: int = 64) -> Exchange:
+        return Exchange(
+            self._line,
+            answer_bytes=self._known().answer_bytes,
+            credits=min(most, self._info.credits),
+            tally=self._tally,
+        )
+
+    def _answers(self, replies: list[bytes]) -> Answers:
+        packing = self._known()
+        logits, classes = packing.unpack(replies)
+        if packing.top is None:
             return Answers(logits, classes)
         return Answers(logits, classes[:, 0], classes)
 
@@ -194,10 +263,9 @@ class Device:
         DeviceError
             If the board stops answering, or the weights did not arrive whole.
         """
-        from .load import load_model
-        from .plan.writable import image_for
+        from ..plan.writable import image_for
 
-        graph = model if isinstance(model, Graph) else load_model(Path(model))
+        graph = _graph(model)
         image = image_for(self._manifest, graph)
         crc = upload_crc(image)
         if self._line.weights().crc != crc:
@@ -216,71 +284,20 @@ class Device:
             return
         crc = self._line.weights().crc
         if crc is None:
-            raise self._unloaded()
+            raise unloaded(self._name)
         if crc != self._weights:
-            raise DeviceError(
+            raise WeightsMissing(
                 f"The board at '{self._name}' holds other weights than those of the manifest: "
                 f"their CRC-32 is {crc:08x}.",
                 "Load yours with load_weights(model); what is there already is not sent again.",
             )
-
-    def _unloaded(self) -> DeviceError:
-        return DeviceError(
-            f"The weights of the board at '{self._name}' are not loaded.",
-            "Load some with load_weights(model).",
-        )
-
-    def _exchange(self, payloads: list[bytes]) -> list[bytes]:
-        window = Window(len(payloads), self._info.credits, RETRIES)
-        heard = 0
-        while not window.done:
-            for index in window.sendable():
-                window.sent(index, self._line.send(Kind.INFER, payloads[index]))
-            count, frames = self._line.listen()
-            heard += count
-            progress = False
-            for frame in frames:
-                progress |= self._take(frame, window)
-            if progress:
-                heard = 0
-            elif not count or heard > NOISE_CAP:
-                heard = 0
-                self._retry(window)
-        return window.answers
-
-    def _take(self, frame: Frame, window: Window) -> bool:
-        assert self._packing is not None
-        if frame.kind == Kind.RESULT:
-            if len(frame.payload) != self._packing.answer_bytes:
-                raise self._line.strange(f"an answer of {len(frame.payload)} bytes")
-            return window.answered(frame.sequence, frame.payload)
-        if frame.kind == Kind.ERROR and len(frame.payload) == 1:
-            code = frame.payload[0]
-            if code == ErrorCode.BUSY:
-                window.refused(frame.sequence)
-            elif code == ErrorCode.UNLOADED:
-                raise self._unloaded()
-            elif window.awaits(frame.sequence):
-                raise self._line.strange(f"'{ERROR_TEXT.get(code, f'error {code}')}'")
-        return False
-
-    def _retry(self, window: Window) -> None:
-        index = window.expire()
-        if index is not None:
-            raise DeviceError(
-                f"The board at '{self._name}' stopped answering at image {index}; "
-                f"{RETRIES} attempts failed.",
-                "Check the cable, reset the board and try again; "
-                "give a slow simulation a longer time-out.",
-            )
-        self._line.flush()
 
     def _check_design(self) -> None:
         packing = self._packing
         if packing is None:
             return
         if packing.identity != self._info.identity:
-            raise DeviceError(
+            raise WrongDesign(
                 f"The board at '{self._name}' runs the design {self._info.identity.hex()[:16]}…, "
                 f"the manifest describes {packing.identity.hex()[:16]}….",
                 "Flash the manifest's design, or give the manifest of the design on the board.",
@@ -288,3 +305,9 @@ class Device:
         board = (self._info.frame_bytes, self._info.answer_bytes, self._info.classes)
         if board != (packing.frame_bytes, packing.answer_bytes, packing.classes):
             raise self._line.strange(f"frames, answers and classes of {board}")
+
+
+def _graph(model: Graph | Path | str) -> Graph:
+    from ..load import load_model
+
+    return model if isinstance(model, Graph) else load_model(Path(model))
