@@ -20,7 +20,7 @@ from bnnhw.golden import run
 from bnnhw.load import load_model
 
 GENERAL = "qonnx.custom_op.general"
-ROUNDINGS = {
+ROUNDINGS: dict[str, Callable[[Any], Any]] = {
     "ROUND": np.rint,
     "HALF_EVEN": np.rint,
     "CEIL": np.ceil,
