@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -71,6 +72,7 @@ class PageServer(ThreadingHTTPServer):
         self.pages["design.json"] = File("application/json", document)
         self.pages[""] = self.pages.pop("index.html")
         self._room = threading.BoundedSemaphore(_CONNECTIONS)
+        self._open: set[socket.socket] = set()
         try:
             super().__init__((_LOOPBACK, port), _Handler)
         except OSError as error:
@@ -95,10 +97,19 @@ class PageServer(ThreadingHTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer, and make room for another."""
+        self._open.add(request)
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self._open.discard(request)
             self._room.release()
+
+    def server_close(self) -> None:
+        """Leave the port, and the browsers that keep a connection open."""
+        super().server_close()
+        for request in list(self._open):
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of browsers that leave early."""

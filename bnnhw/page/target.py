@@ -71,6 +71,8 @@ class Target:
         self._timeout = timeout
         self._writable = writable
         self._kind = "model" if url is None else "simulated" if simulated else "board"
+        # In the middle of a sentence.
+        self._by = "the " + title[4:] if title.startswith("The ") else title
         self._lock = threading.Lock()
         self._device: driver.Device | None = None
         self._error: DeviceError | None = None
@@ -159,7 +161,7 @@ class Target:
             kind = int(answers.classes[0])
             agrees = self._agrees(result, answers)
             logits, top = answers.logits, answers.top
-            document = {"by": self._title, "milliseconds": round(spent, 3), "agrees": agrees}
+            document = {"by": self._by, "milliseconds": round(spent, 3), "agrees": agrees}
         return document | {
             "class": kind,
             "logits": logits[0].tolist(),

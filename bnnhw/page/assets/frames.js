@@ -21,12 +21,18 @@ export function cobsEncode(bytes) {
     out.push(code, ...block);
     block = [];
   };
+  let whole = false;
   for (const byte of bytes) {
+    // A full block ends by itself, and needs no other behind it where the bytes end as well.
+    whole = false;
     if (byte) block.push(byte);
     else end(block.length + 1);
-    if (block.length === 254) end(255);
+    if (block.length === 254) {
+      end(255);
+      whole = true;
+    }
   }
-  end(block.length + 1);
+  if (!whole) end(block.length + 1);
   return Uint8Array.from(out);
 }
 

@@ -170,10 +170,10 @@ class Page {
   }
 
   #plannedFacts() {
-    const { manifest, clock_hz: hertz, board } = this.#design;
+    const { manifest, clock_hz: hertz } = this.#design;
     const cycles = manifest.cycles_per_image;
     this.#facts.set("cycles", "Clocks an image", count(cycles), `planned, set by ${manifest.bottleneck}`);
-    this.#facts.set("chip", "Time on the chip", duration(cycles / hertz), `at ${hertz / 1e6} MHz, ${board}`);
+    this.#facts.set("chip", "Time on the chip", duration(cycles / hertz), `at ${hertz / 1e6} MHz`);
     this.#facts.set("fps", "Images a second", count(Math.floor(hertz / cycles)), "on the chip, at full rate");
     this.#lineFacts(null, null);
     this.#facts.set("images", "Images answered", "0", "by the board");
@@ -183,17 +183,17 @@ class Page {
 
   #lineFacts(milliseconds, agrees) {
     const none = milliseconds === null;
-    this.#facts.set("line", "Answer over the line", none ? "–" : duration(milliseconds / 1000), none ? "no board was asked" : "request to answer, this image");
+    this.#facts.set("line", "Answer over the line", none ? "–" : duration(milliseconds / 1000), none ? "no board was asked" : "request to answer");
     const known = agrees === true || agrees === false;
     this.#facts.set("agrees", "Golden model", known ? (agrees ? "equal" : "differs") : "–", known ? "every logit compared" : "nothing to compare", known ? (agrees ? "good" : "bad") : "");
   }
 
   #counters(board, images, differences) {
-    const note = differences ? `${count(differences)} differ from the golden model` : "by the board, none differs";
+    const note = differences ? `${count(differences)} differ` : "by the board";
     this.#facts.set("images", "Images answered", count(images), images ? note : "by the board", differences ? "bad" : "");
-    const bytes = board ? `and ${board.line_errors} bytes, by the board` : "by the board";
+    const bytes = board ? `and ${count(board.line_errors)} bytes` : "by the board";
     this.#facts.set("dropped", "Frames dropped", board ? count(board.bad_frames) : "–", bytes);
-    if (board) this.#facts.set("chip", "Time on the chip", duration(this.#design.manifest.cycles_per_image / board.clock_hz), `at ${board.clock_hz / 1e6} MHz, as the board says`);
+    if (board) this.#facts.set("chip", "Time on the chip", duration(this.#design.manifest.cycles_per_image / board.clock_hz), `at ${board.clock_hz / 1e6} MHz, says the board`);
   }
 
   #showState(state) {

@@ -102,8 +102,6 @@ export class Pad {
 
   #press(event) {
     if (event.button || this.#pointer !== null) return;
-    event.preventDefault();
-    this.#canvas.focus({ preventScroll: true });
     this.#canvas.setPointerCapture(event.pointerId);
     this.#pointer = event.pointerId;
     this.#cursor.shown = this.#cursor.down = false;

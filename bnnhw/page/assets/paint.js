@@ -1,5 +1,8 @@
 // Numbers as pictures, in the page's colours.
 
+const MOST = 24;
+const RAGGED = 0.8;
+
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -56,10 +59,10 @@ export function paintLayer(canvas, layer, wide, high) {
   const [, height, width] = layer.shape;
   const single = height * width === 1;
   const [h, w, gap] = single ? [1, 1, 0] : [height, width, 1];
-  const across = columns(layer.channels, w + gap, h + gap, wide / high);
+  const across = columns(layer.channels, w + gap, h + gap, wide + gap, high + gap);
   const down = Math.ceil(layer.channels / across);
   const [cellsX, cellsY] = [across * (w + gap) - gap, down * (h + gap) - gap];
-  const scale = Math.max(1, Math.min(Math.floor(wide / cellsX), Math.floor(high / cellsY), 24));
+  const scale = Math.max(1, Math.min(Math.floor(wide / cellsX), Math.floor(high / cellsY), MOST));
   const shade = shader(layer);
   const at = (cell) => {
     const [x, y] = [cell % cellsX, Math.floor(cell / cellsX)];
@@ -71,12 +74,14 @@ export function paintLayer(canvas, layer, wide, high) {
   paintTable(canvas, cellsX, cellsY, at, scale);
 }
 
-// So many pictures a row that the whole has about the shape `wanted`.
-function columns(count, width, height, wanted) {
-  const ideal = Math.sqrt((count * wanted * height) / width);
-  const near = Math.max(1, Math.min(count, Math.round(ideal)));
-  for (let step = 0; step <= near / 3; step++) {
-    for (const each of [near - step, near + step]) if (each > 0 && count % each === 0) return each;
+// So many pictures a row that they are as large as may be; a last row that is not full counts against it.
+function columns(count, w, h, wide, high) {
+  let best = { across: 1, score: 0 };
+  for (let across = 1; across <= count; across++) {
+    const down = Math.ceil(count / across);
+    const scale = Math.min(Math.floor(wide / (across * w)), Math.floor(high / (down * h)), MOST);
+    const score = across * down === count ? scale : scale * RAGGED;
+    if (score >= best.score) best = { across, score };
   }
-  return near;
+  return best.across;
 }

@@ -50,8 +50,7 @@ export class Seen {
       element("figcaption", text, figure);
       this.#planes.push(canvas);
     }
-    const what = most === 1 ? `${input.elements} bits go in: ±1 for each pixel of each picture.` : `${input.elements} codes of ${input.bits} bits go in.`;
-    $("planes-text").textContent = what;
+    $("planes-text").textContent = this.#explain(input, most);
   }
 
   get #channels() {
@@ -60,10 +59,17 @@ export class Seen {
     return shape.length === 3 ? shape[0] : elements / (height * width);
   }
 
+  #explain(input, most) {
+    if (most > 1) return `${number.format(input.elements)} codes of ${input.bits} bits go in.`;
+    const bits = `${number.format(input.elements)} bits go in`;
+    if (input.image_channels !== 1 || this.#channels === 1) return `${bits}, +1 or −1.`;
+    return `${bits}: each pixel is held against ${this.#channels} levels, as on a thermometer.`;
+  }
+
   #caption(input, channel, most) {
     const table = Array.isArray(input.lut?.[0]) ? input.lut[channel] : input.lut;
     const first = most === 1 && table ? table.indexOf(1) : -1;
-    return first < 0 ? `${input.bits} bit` : `from ${first}`;
+    return first < 0 ? `${input.bits} bit` : `≥ ${first}`;
   }
 
   show(pixels, codes) {
@@ -97,7 +103,7 @@ export class Answer {
   }
 
   clear() {
-    $("class").textContent = "–";
+    $("class").textContent = $("badge").textContent = "–";
     $("class").dataset.empty = "true";
     $("said").textContent = "Draw something, or take a scan.";
     for (const { row, fill, value } of this.#rows) {
@@ -114,7 +120,7 @@ export class Answer {
     const shown = pairs.length > this.#rows.length ? ranked.slice(0, this.#rows.length) : pairs;
     const most = Math.max(1, ...shown.map(({ logit }) => Math.abs(logit)));
     shown.forEach((pair, k) => this.#fill(this.#rows[k], pair, most, pair.kind === best));
-    $("class").textContent = `${best}`;
+    $("class").textContent = $("badge").textContent = `${best}`;
     $("class").dataset.empty = "false";
     $("class").dataset.long = `${`${best}`.length > 2}`;
     this.#say(best, pairs, ranked, answer.by);
@@ -173,7 +179,7 @@ export class Layers {
 
   show(layers) {
     if (this.#figures.length !== layers.length) this.#make(layers);
-    layers.forEach((layer, k) => paintLayer(this.#figures[k], layer, 256, 150));
+    layers.forEach((layer, k) => paintLayer(this.#figures[k], layer, 180, 130));
   }
 
   #make(layers) {

@@ -337,7 +337,7 @@ def test_board_answers(desk: tuple[Client, Any], graph: Graph) -> None:
     client, board = desk
     wanted = golden.run(graph, [IMAGE], path="plain")
     status, _, told = client.ask("api/infer", {"image": IMAGE})
-    assert (status, told["by"], told["agrees"]) == (200, "The board", True)
+    assert (status, told["by"], told["agrees"]) == (200, "the board", True)
     assert told["logits"] == wanted.logits[0].tolist()
     assert told["milliseconds"] > 0 and board.asked == 1
     _, _, told = client.ask("api/infer", {"image": IMAGE, "on": "model"})

@@ -25,7 +25,8 @@
   const fake = {
     absent: false,
     refused: false,
-    arrive: (bytes) => port.controller.enqueue(Uint8Array.from(bytes)),
+    // What comes while the board is pulled out is lost.
+    arrive: (bytes) => !fake.absent && port.opened && port.controller.enqueue(Uint8Array.from(bytes)),
     pull() {
       fake.absent = true;
       port.controller.error(new DOMException("The device has been lost.", "NetworkError"));
