@@ -129,7 +129,7 @@ def _target(planned: Planned, url: str, stack: ExitStack, tell: Tell) -> Any:
         simulated = stack.enter_context(
             content.module("sim.board").SimulatedBoard(
                 planned.plan, clock_hz=board.clock.sync_hz, baud=board.link.baud,
-                progress=lambda what: tell(what, 0, 0),
+                benchmark=True, progress=lambda what: tell(what, 0, 0),
             )
         )  # fmt: skip
         return Target(

@@ -170,15 +170,22 @@ class Page {
   }
 
   #plannedFacts() {
-    const { manifest, clock_hz: hertz } = this.#design;
-    const cycles = manifest.cycles_per_image;
-    this.#facts.set("cycles", "Clocks an image", count(cycles), `planned, set by ${manifest.bottleneck}`);
-    this.#facts.set("chip", "Time on the chip", duration(cycles / hertz), `at ${hertz / 1e6} MHz`);
-    this.#facts.set("fps", "Images a second", count(Math.floor(hertz / cycles)), "on the chip, at full rate");
+    this.#chipFacts(null, null);
     this.#lineFacts(null, null);
     this.#facts.set("images", "Images answered", "0", "by the board");
     this.#facts.set("dropped", "Frames dropped", "–", "by the board");
     if (!this.#design.server) $("inside").hidden = true;
+  }
+
+  // Clocks: as the board counts them where it can, else as the plan says.
+  #chipFacts(board, measured) {
+    const { manifest, clock_hz: planned } = this.#design;
+    const [cycles, hertz] = [measured?.cycles ?? manifest.cycles_per_image, board?.clock_hz ?? planned];
+    const how = measured ? "counted by the board" : `planned, set by ${manifest.bottleneck}`;
+    this.#facts.set("cycles", "Clocks an image", count(cycles), how);
+    this.#facts.set("fps", "Images a second", count(Math.floor(hertz / cycles)), `on the chip, at ${hertz / 1e6} MHz`);
+    const clocks = measured && `${count(measured.latency)} clocks, counted by the board`;
+    this.#facts.set("chip", "Latency of the chip", measured ? duration(measured.latency / hertz) : "–", clocks ?? "no board has counted it");
   }
 
   #lineFacts(milliseconds, agrees) {
@@ -193,7 +200,6 @@ class Page {
     this.#facts.set("images", "Images answered", count(images), images ? note : "by the board", differences ? "bad" : "");
     const bytes = board ? `and ${count(board.line_errors)} bytes` : "by the board";
     this.#facts.set("dropped", "Frames dropped", board ? count(board.bad_frames) : "–", bytes);
-    if (board) this.#facts.set("chip", "Time on the chip", duration(this.#design.manifest.cycles_per_image / board.clock_hz), `at ${board.clock_hz / 1e6} MHz, says the board`);
   }
 
   #showState(state) {
@@ -208,6 +214,7 @@ class Page {
       return;
     }
     this.#counters(state.board, state.counts.images, state.counts.differences);
+    this.#chipFacts(state.board, state.measured);
     this.#bad = !state.connected;
     if (this.#bad) setStatus("bad", state.error.what, state.error.todo, "Connect again");
     else setStatus("good", `${state.title} answers.`, state.kind === "simulated" ? "Through its serial line and the driver, as a real one would." : "Through the driver.");
@@ -305,7 +312,9 @@ class Page {
 
   async #beatSerial() {
     try {
-      this.#counters(await this.#board.hello(), this.#answered, this.#differences);
+      const said = await this.#board.hello();
+      this.#counters(said, this.#answered, this.#differences);
+      this.#chipFacts(said, null);
     } catch (error) {
       if (this.#source === "serial" && this.#board) this.#failed(error);
     }

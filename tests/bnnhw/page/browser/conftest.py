@@ -115,8 +115,9 @@ class Tab:
             deviceScaleFactor=2 if phone else 1, mobile=phone,
         )  # fmt: skip
         self.send("Emulation.setTouchEmulationEnabled", enabled=phone)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        wishes = {"color-scheme": "dark" if dark else "light", "reduced-motion": "reduce"}
+        features = [{"name": f"prefers-{name}", "value": value} for name, value in wishes.items()]
+        self.send("Emulation.setEmulatedMedia", features=features)
         self.send("Runtime.addBinding", name="callTest")
         if script:
             self.send("Page.addScriptToEvaluateOnNewDocument", source=script)

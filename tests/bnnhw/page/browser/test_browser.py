@@ -73,7 +73,7 @@ def images(planned: Planned) -> Any:
 def simulated(planned: Planned) -> Iterator[SimulatedBoard]:
     board = planned.board
     with SimulatedBoard(
-        planned.plan, clock_hz=board.clock.sync_hz, baud=board.link.baud
+        planned.plan, clock_hz=board.clock.sync_hz, baud=board.link.baud, benchmark=True
     ) as running:
         yield running
 
@@ -213,7 +213,9 @@ def shown_logits(tab: Any) -> list[int]:
     return [int(text.replace("−", "-").replace(",", "")) for text in texts]
 
 
-def test_draw_with_the_simulated_board(serve, open_page, simulated: SimulatedBoard) -> None:
+def test_draw_with_the_simulated_board(
+    serve, open_page, simulated: SimulatedBoard, planned: Planned
+) -> None:
     title = "The simulated 1BitSquared iCEBreaker"
     tab = open_page(serve(simulated.url, title, timeout=30.0, simulated=True))
     assert tab.text("#status-what") == f"{title} answers."
@@ -227,10 +229,8 @@ def test_draw_with_the_simulated_board(serve, open_page, simulated: SimulatedBoa
     answered(tab, "3")
     equal(tab)
     assert "says the simulated 1BitSquared" in tab.text("#said")
-    assert fact(tab, "Clocks an image") == tab.value(
-        "fetch('design.json').then(r => r.json()).then(d => "
-        "new Intl.NumberFormat('en').format(d.manifest.cycles_per_image))"
-    )
+    assert fact(tab, "Clocks an image") == f"{planned.plan.cycles:,}"
+    assert "counted by the board" in tab.text("#facts")
     assert fact(tab, "Answer over the line").endswith("s")
     tab.until("document.querySelectorAll('#layers canvas').length === 6")
     tab.until("+document.querySelector('#facts').innerText.match(/Images answered\\s+(\\d+)/)[1]")
