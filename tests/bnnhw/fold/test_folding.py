@@ -63,6 +63,12 @@ def test_input_lanes_may_be_left_out(tmp_path: Path) -> None:
     assert folding == Folding({"a": LayerFold(1, 1)}, None)
 
 
+_TABLE = (
+    r": table \[layer\.a\] does not hold pe and simd "
+    r"\(and weights, multiplier or pipeline\) alone\."
+)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -74,15 +80,15 @@ def test_input_lanes_may_be_left_out(tmp_path: Path) -> None:
         ("pe = 1\nsimd = 2", r" holds 'pe', 'simd', which a folding does not know\."),
         (
             "[layer.a]\npe = 1",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights, multiplier or pipeline\) alone\.",
+            _TABLE,
         ),
         (
             "[layer.a]\npe = 1\nsimd = 1\nwidth = 4",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights, multiplier or pipeline\) alone\.",
+            _TABLE,
         ),
         (
             "[layer]\na = 5",
-            r": table \[layer\.a\] does not hold pe and simd \(and weights, multiplier or pipeline\) alone\.",
+            _TABLE,
         ),
         (
             '[layer."a\\u001bb"]\npe = 5',
