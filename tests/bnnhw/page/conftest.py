@@ -42,6 +42,7 @@ def graph() -> Graph:
 @pytest.fixture(scope="session")
 def manifest(graph: Graph) -> dict[str, Any]:
     size = math.prod(SHAPE)
+    assert graph.input.lut is not None
     return {
         "identity": bytes(range(32)).hex(),
         "name": "tiny",

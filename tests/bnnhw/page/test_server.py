@@ -7,7 +7,7 @@ import math
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Client:
         *,
         method: str | None = None,
         token: str | None = None,
-        headers: dict[str, str | None] | None = None,
+        headers: Mapping[str, str | None] | None = None,
     ) -> tuple[int, dict[str, str], Any]:
         token = self.server.token if token is None else token
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
@@ -206,7 +206,11 @@ def test_hosts_of_our_own(client: Client) -> None:
 
 def test_other_sites(client: Client) -> None:
     mine = f"http://127.0.0.1:{client.port}"
-    asks = (("api/state", None), ("api/infer", {"image": IMAGE}), ("api/connect", {}))
+    asks: tuple[tuple[str, Any], ...] = (
+        ("api/state", None),
+        ("api/infer", {"image": IMAGE}),
+        ("api/connect", {}),
+    )
     for path, body in asks:
         for origin in ("https://evil.example", "null", f"{mine}.evil.example", "http://127.0.0.1"):
             assert client.ask(path, body, headers={"Origin": origin})[0] == 403

@@ -428,6 +428,7 @@ def test_web_serial_without_a_server(
         first = int(np.flatnonzero(images.y == 4)[0])
         tab.click("#samples button:nth-child(5)")
         wanted = golden.run(planned.plan.graph, images.x[first : first + 1], path="plain")
+        assert wanted.classes is not None
         answered(tab, str(int(wanted.classes[0])))
         assert shown_logits(tab) == wanted.logits[0].tolist()
         server.shutdown()
