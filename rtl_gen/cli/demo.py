@@ -1,21 +1,28 @@
 """`bnnhw demo`: the whole way with a bundled network, in one command."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy.typing as npt
 import typer
 
-from bnnhw import data
-from bnnhw.errors import CheckFailed, UsageError
+from bnnhw import data, driver
+from bnnhw.errors import CheckFailed, DeviceError, UsageError
 from bnnhw.files import read_npz
-from bnnhw.images import load_images
+from bnnhw.images import Images, load_images
 from bnnhw.names import printable
+from bnnhw.plan import manifest
 
 from .board import build_network, flash_line
-from .options import Json, make
-from .show import Reported, emit_json, pairs, progress, say
+from .options import Json, Planned, make
+from .show import Reported, Tell, emit_json, pairs, progress, say
 
-__all__ = ["demo"]
+__all__ = ["demo", "first_answer"]
+
+# A board that is there answers at once; a simulated one may be slow.
+_PATIENCE, _PATIENCE_SIMULATED = 1.0, 30.0
+_SHADES = " ░▒▓█"
 
 
 def demo(
@@ -28,7 +35,7 @@ def demo(
     ] = data.networks()[0],
     as_json: Json = False,
 ) -> None:
-    """Take a bundled network from its file to a bitstream, simulated on the way."""
+    """Take a bundled network from its file to an answer and a bitstream, simulated on the way."""
     from rtl_gen import content
     from rtl_gen.network import network_verilog
 
@@ -42,17 +49,22 @@ def demo(
     images = load_images(data.path("digits_test.npz"), plan.graph)
     reference = read_npz(data.path(f"{network}_expected.npz"))
     with progress(as_json) as tell:
-        tell("1/3 writing Verilog (the first start of Yosys takes half a minute)", 0, 0)
+        tell("1/4 asking a board (the first start of Yosys takes half a minute)", 0, 0)
+        answer = first_answer(planned, images, tell)
+    if not as_json:
+        _show_answer(answer, images.x[0])
+    with progress(as_json) as tell:
+        tell("2/4 writing Verilog", 0, 0)
         verilog, _ = network_verilog(plan)
         bench = content.module("sim.network")
         simulated = bench.simulate(
             plan, verilog, images.x, labels=images.y, reference=reference,
-            progress=lambda what, done, total: tell(f"2/3 {what}", done, total),
+            progress=lambda what, done, total: tell(f"3/4 {what}", done, total),
         )  # fmt: skip
         report, files = build_network(
-            planned, out, 1, lambda what, done, total: tell(f"3/3 {what}", done, total)
+            planned, out, 1, lambda what, done, total: tell(f"4/4 {what}", done, total)
         )
-    _summary(planned, simulated, report, files, as_json)
+    _summary(planned, answer, simulated, report, files, as_json)
     if not simulated.passed:
         raise (Reported if as_json else CheckFailed)(
             f"The Verilog differs from the golden model in {simulated.mismatches} values.",
@@ -60,10 +72,67 @@ def demo(
         )
 
 
-def _summary(planned: Any, simulated: Any, report: Any, files: list[Path], as_json: bool) -> None:
+def first_answer(planned: Planned, images: Images, tell: Tell) -> dict[str, Any]:
+    """Ask a board that runs the design for one image, or a simulated one where there is none.
+
+    Returns
+    -------
+    dict
+        JSON values: `board`, `simulated`, `why` (what came of looking for a board, or null),
+        `label`, `class` and `logits`.
+    """
+    from rtl_gen import content
+
+    why, board, described = None, planned.board, manifest(planned.plan)
+    with ExitStack() as stack:
+        try:
+            device = driver.open("auto", manifest=described, timeout=_PATIENCE)
+        except DeviceError as error:
+            why = error.what
+            tell(f"1/4 no board runs this design: simulating {board.title}", 0, 0)
+            running = content.module("sim.board").SimulatedBoard(
+                planned.plan, clock_hz=board.clock.sync_hz, baud=board.link.baud,
+                progress=lambda what: tell(f"1/4 {what}", 0, 0),
+            )  # fmt: skip
+            url = stack.enter_context(running).url
+            device = driver.open(url, manifest=described, timeout=_PATIENCE_SIMULATED)
+        with device:
+            if planned.plan.writable:
+                device.load_weights(planned.plan.graph)
+            answers = device.predict(images.x[:1])
+    assert images.y is not None
+    return {
+        "board": board.name,
+        "simulated": why is not None,
+        "why": why,
+        "label": int(images.y[0]),
+        "class": int(answers.classes[0]),
+        "logits": answers.logits[0].tolist(),
+    }
+
+
+def _show_answer(answer: dict[str, Any], image: npt.NDArray[Any]) -> None:
+    if answer["simulated"]:
+        say(f"{answer['why'].splitlines()[0]} The simulated board answers.")
+    # Two characters a pixel, which is about square.
+    rows = ["".join(2 * _SHADES[int(pixel) * len(_SHADES) // 256] for pixel in row)
+            for row in image.reshape(image.shape[-2:])]  # fmt: skip
+    said = f"   {answer['class']}, says {'the simulated ' if answer['simulated'] else ''}board"
+    say("\n".join(row + (said if k == len(rows) // 2 else "") for k, row in enumerate(rows)))
+
+
+def _summary(
+    planned: Planned,
+    answer: dict[str, Any],
+    simulated: Any,
+    report: Any,
+    files: list[Path],
+    as_json: bool,
+) -> None:
     if as_json:
         emit_json(
             {
+                "answer": answer,
                 "simulation": simulated.to_json(),
                 "build": report.to_dict(),
                 "files": [str(path) for path in files],
@@ -84,6 +153,7 @@ def _summary(planned: Any, simulated: Any, report: Any, files: list[Path], as_js
         ],
     )  # fmt: skip
     say(f"A board at hand?  {flash_line(files[0], planned.board.name, planned.board)}")
+    say("Draw digits of your own:  bnnhw serve --target sim:")
     for other in data.networks():
         if other != plan.graph.name:
             say(f"The other network:  bnnhw demo --network {other}")

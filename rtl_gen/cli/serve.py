@@ -19,7 +19,7 @@ from .show import Tell, emit_json, progress, say
 
 __all__ = ["serve"]
 
-_MODEL, _SIMULATED = "model:", "sim:"
+_MODEL, _SIMULATED, _FIRST = "model:", "sim:", "auto"
 _PATIENCE, _PATIENCE_SIMULATED = 2.0, 30.0
 
 
@@ -30,7 +30,8 @@ def serve(
     target: Annotated[
         str,
         typer.Option("--target", "-t", help="Who answers: model: (the golden model), sim: (the "
-                     "simulated board), serial:///dev/ttyUSB1 or socket://HOST:PORT."),
+                     "simulated board), auto (the first port with a board that runs the design), "
+                     "serial:///dev/ttyUSB1 or socket://HOST:PORT."),
     ] = _MODEL,
     images: Annotated[
         Path | None, typer.Option("--images", help=".npz with real images for the page to offer.")
@@ -136,13 +137,14 @@ def _target(planned: Planned, url: str, stack: ExitStack, tell: Tell) -> Any:
             graph, title=f"The simulated {board.title}", url=simulated.url, manifest=document,
             timeout=_PATIENCE_SIMULATED, writable=writable, simulated=True,
         )  # fmt: skip
-    if url.partition("://")[0] not in ("serial", "socket"):
+    if url != _FIRST and url.partition("://")[0] not in ("serial", "socket"):
         raise UsageError(
             f"'{printable(url)}' is nobody who answers.",
-            "Give --target model:, sim:, serial:///dev/ttyUSB1 or socket://HOST:PORT.",
+            "Give --target model:, sim:, auto, serial:///dev/ttyUSB1 or socket://HOST:PORT.",
         )
+    where = "" if url == _FIRST else f" at {printable(url)}"
     return Target(
-        graph, title=f"The board at {printable(url)}", url=url, manifest=document,
+        graph, title=f"The board{where}", url=url, manifest=document,
         timeout=_PATIENCE, writable=writable,
     )  # fmt: skip
 

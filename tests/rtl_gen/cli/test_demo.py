@@ -2,9 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bnnhw import data
+from bnnhw import data, golden
+from bnnhw.driver import places
+from bnnhw.fold import Folding, LayerFold
+from bnnhw.graph import Graph
+from bnnhw.images import Images
+from bnnhw.plan import make_plan
+from rtl_gen.build.boards import load_board
+from rtl_gen.cli.demo import first_answer
+from rtl_gen.cli.options import Planned
+from sim.board import SimulatedBoard
 
 
 def test_unknown_network(refuses) -> None:
@@ -21,12 +31,46 @@ def test_help_names_the_networks(cli) -> None:
     assert all(name in said for name in data.networks())
 
 
+@pytest.fixture
+def small(graph: Graph, pixels: np.ndarray) -> tuple[Planned, Images]:
+    plan = make_plan(graph, Folding({"fc0": LayerFold(2, 4), "fc1": LayerFold(1, 2)}))
+    labels = np.zeros(len(pixels), np.int64)
+    return Planned(plan, load_board("icebreaker"), ()), Images(pixels, labels)
+
+
+def test_first_answer_of_the_simulated_board(
+    small: tuple[Planned, Images], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "candidates", list)
+    told: list[str] = []
+    answer = first_answer(*small, lambda what, done, total: told.append(what))
+    wanted = golden.run(small[0].plan.graph, small[1].x[:1], path="plain")
+    assert answer["simulated"] and answer["why"] == "No serial port of a board was found."
+    assert answer["logits"] == wanted.logits[0].tolist()
+    assert "1/4 no board runs this design: simulating 1BitSquared iCEBreaker" in told
+
+
+def test_first_answer_of_a_board(
+    small: tuple[Planned, Images], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = small[0].board
+    with SimulatedBoard(
+        small[0].plan, clock_hz=board.clock.sync_hz, baud=board.link.baud
+    ) as running:
+        monkeypatch.setattr(places, "candidates", lambda: [running.url])
+        answer = first_answer(*small, lambda what, done, total: None)
+    wanted = golden.run(small[0].plan.graph, small[1].x[:1], path="plain")
+    assert (answer["simulated"], answer["why"]) == (False, None)
+    assert (answer["board"], answer["label"]) == ("icebreaker", 0)
+    assert answer["logits"] == wanted.logits[0].tolist()
+
+
 @pytest.mark.slow
 def test_first_network_for_people(cli) -> None:
     done = cli("demo")
     assert done.code == 0
     title = "digits_mlp on 1BitSquared iCEBreaker"
-    for said in (title, "360 images", "98.61 %", "clock", "bnnhw flash "):
+    for said in (title, "360 images", "98.61 %", "clock", "bnnhw flash ", "bnnhw serve "):
         assert said in done.out
     # Whoever has seen one is told of the other.
     assert done.out.rstrip().endswith("bnnhw demo --network digits_cnn")
@@ -37,7 +81,8 @@ def test_second_network_as_json(cli) -> None:
     done = cli("demo", "--network", "digits_cnn", "--json")
     assert (done.code, done.err) == (0, "")
     facts = done.document
-    assert set(facts) == {"simulation", "build", "files"}
+    assert set(facts) == {"answer", "simulation", "build", "files"}
+    assert facts["answer"]["class"] == facts["answer"]["label"]
     simulated, built = facts["simulation"], facts["build"]
     assert simulated["network"] == built["name"] == "digits_cnn"
     assert simulated["mismatches"] == 0 and simulated["passed"]
