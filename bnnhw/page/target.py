@@ -77,7 +77,8 @@ class Target:
         self._by = "the " + title[4:] if title.startswith("The ") else title
         self._lock = threading.Lock()
         self._device: driver.Device | None = None
-        self._error: DeviceError | None = None
+        # What keeps the board from answering; None where it is connected.
+        self._error = None if url is None else self._absent()
         self._measured: dict[str, float] | None = None
         self._counts = _Counts()
 
@@ -100,6 +101,7 @@ class Target:
             return
         with self._turn(), self._watch():
             self._release()
+            self._error = self._absent()
             device = driver.open(self._url, manifest=self._manifest, timeout=self._timeout)
             try:
                 if self._writable:
@@ -131,7 +133,7 @@ class Target:
         return {
             "title": self._title,
             "kind": self._kind,
-            "connected": self._url is None or error is None,
+            "connected": error is None,
             "error": None if error is None else told(error),
             "board": board,
             "measured": self._measured,
@@ -187,9 +189,7 @@ class Target:
     def _predict(self, image: npt.NDArray[Any]) -> driver.Answers:
         with self._turn(), self._watch():
             if self._device is None:
-                raise self._error or DeviceError(
-                    f"{self._title} is not connected.", "Plug it in and connect."
-                )
+                raise self._error or self._absent()
             answers = self._device.predict(image)
             self._counts.images += 1
             return answers
@@ -209,6 +209,9 @@ class Target:
             "line_errors": hello.line_errors,
             "queued": hello.queued,
         }
+
+    def _absent(self) -> DeviceError:
+        return DeviceError(f"{self._title} is not connected.", "Plug it in and connect.")
 
     def _release(self) -> None:
         if self._device is not None:
@@ -233,8 +236,7 @@ class Target:
         try:
             yield
         except DeviceError as error:
-            if self._device is not None or self._error is None:
-                self._counts.failures += 1
+            self._counts.failures += self._device is not None
             self._error = error
             self._release()
             raise

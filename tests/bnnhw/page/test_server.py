@@ -388,6 +388,16 @@ def test_unplug_and_reconnect(desk: tuple[Client, Any]) -> None:
     assert (counts["images"], counts["connections"], counts["failures"]) == (2, 2, 1)
 
 
+def test_before_it_is_connected(serve, make_board, graph: Graph, manifest: Any) -> None:
+    board = make_board(graph, manifest)
+    client = serve(Target(graph, title="The board", url=board.url, manifest=manifest, timeout=0.2))
+    state = client.ask("api/state")[2]
+    assert not state["connected"] and state["error"]["what"] == "The board is not connected."
+    status, _, told = client.ask("api/infer", {"image": IMAGE})
+    assert status == 503 and told["error"] == state["error"]
+    assert client.ask("api/connect", {})[2]["connected"]
+
+
 def test_state_notices_that_the_board_is_gone(desk: tuple[Client, Any]) -> None:
     client, board = desk
     board.unplug()
