@@ -104,7 +104,7 @@ export class Answer {
 
   clear() {
     $("class").textContent = $("badge").textContent = "–";
-    $("class").dataset.empty = "true";
+    $("class").dataset.empty = $("badge").dataset.empty = "true";
     $("said").textContent = "Draw something, or take a scan.";
     for (const { row, fill, value } of this.#rows) {
       row.className = "bar";
@@ -121,7 +121,7 @@ export class Answer {
     const most = Math.max(1, ...shown.map(({ logit }) => Math.abs(logit)));
     shown.forEach((pair, k) => this.#fill(this.#rows[k], pair, most, pair.kind === best));
     $("class").textContent = $("badge").textContent = `${best}`;
-    $("class").dataset.empty = "false";
+    $("class").dataset.empty = $("badge").dataset.empty = "false";
     $("class").dataset.long = `${`${best}`.length > 2}`;
     this.#say(best, pairs, ranked, answer.by);
   }
