@@ -138,6 +138,7 @@ class Bridge:
         self.line = socket.create_connection((host, int(port)))
         self.opened: list[int] = []
         self.tab: Any = None
+        self.damage = 0  # So many pieces of what the board says still get a bit turned over.
 
     def call(self, text: str) -> None:
         said = json.loads(text)
@@ -153,6 +154,9 @@ class Bridge:
     def _carry(self) -> None:
         with suppress(OSError, AssertionError):
             while got := self.line.recv(4096):
+                if self.damage:
+                    self.damage -= 1
+                    got = bytes([got[0] ^ 0x10]) + got[1:]
                 self.tab.value(f"fakeSerial.arrive({list(got)})")
 
 
@@ -406,6 +410,29 @@ def test_web_serial_wrong_build(serve, serial_page, simulated, real) -> None:
     tab.until("document.querySelector('#status').dataset.state === 'bad'")
     assert "This is the wrong build" in tab.text("#status-what")
     assert "Flash the design of this page" in tab.text("#status-todo")
+
+
+def test_web_serial_over_a_bad_line(serve, serial_page, make_board, planned, real) -> None:
+    """What arrives damaged is asked for again, and what differs is told."""
+    board = make_board(planned.plan.graph, real)
+    tab = serial_page(serve(), board.url)
+    tab.click("#sources label:nth-of-type(2)")
+    tab.until("document.querySelector('#connect').textContent === 'Connect a board'")
+    tab.bridge.damage = 2
+    tab.click("#connect")
+    tab.until("document.querySelector('#status').dataset.state === 'good'")
+    tab.bridge.damage = 2
+    tab.click("#samples button:nth-child(3)")
+    answered(tab, "2")
+    equal(tab)
+    assert tab.bridge.damage == 0
+    board.wrong = True
+    tab.click("#samples button:nth-child(4)")
+    tab.until("document.querySelector('#facts dd.bad')?.textContent.startsWith('differs')")
+    board.silent = True
+    tab.click("#samples button:nth-child(5)")
+    tab.until("document.querySelector('#status').dataset.state === 'bad'")
+    assert "No board of bnnhw answers" in tab.text("#status-what")
 
 
 def test_web_serial_without_a_server(
