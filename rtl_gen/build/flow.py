@@ -3,10 +3,11 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from amaranth import Elaboratable
 
@@ -14,15 +15,16 @@ from bnnhw.errors import BnnhwError, UsageError
 from bnnhw.target import Board
 
 from ..tools import Toolchain, ToolFailed, environment, run_tool, toolchain, warm_up
-from . import nextpnr
+from . import nextpnr, patch
 from .platform import BuildSteps, prepare
 from .report import BuildReport, check, check_size, does_not_fit
 
-__all__ = ["build_bitstream", "try_seeds"]
+__all__ = ["build_bitstream", "scratch_folder", "try_seeds"]
 
 _STEPS = ("synthesis", "place and route", "pack")
 # What is kept, by suffix: bitstream, placed design as text, constraints, logs, raw timing report.
-_KEPT = (".bin", ".bit", ".asc", ".config", ".pcf", ".lpf", ".rpt", ".tim", ".nextpnr.json")
+_KEPT = (".bin", ".bit", ".asc", ".config", ".pcf", ".lpf", ".rpt", ".tim", ".nextpnr.json",
+         patch.RECORD)  # fmt: skip
 _BITSTREAM = {"ice40": ".bin", "ecp5": ".bit"}
 _CROWDED = ("Unable to find legal placement", "no Bels remaining", "Unable to place cell")
 
@@ -38,6 +40,7 @@ def build_bitstream(
     progress: Callable[[str], None] | None = None,
     wide_luts: bool = False,
     router2: bool = True,
+    note: Mapping[str, Any] | None = None,
     limit: float = 3600,
 ) -> BuildReport:
     """Build a core for a board.
@@ -60,6 +63,8 @@ def build_bitstream(
     progress : callable or None
         Receives ``"synthesis"``, ``"place and route"`` and ``"pack"`` as each begins, and a
         sentence before any longer wait.
+    note : dict or None
+        JSON values that ``NAME.rams.json`` keeps for `patch_bitstream`.
     limit : float
         Seconds that each tool may take.
 
@@ -73,14 +78,16 @@ def build_bitstream(
         If the name, the board, the clock or the output folder cannot be used.
     """
     tell = progress or (lambda step: None)
-    steps = prepare(core, board, name=name, seed=seed, wide_luts=wide_luts, router2=router2)
+    options: dict[str, Any] = {"seed": seed, "wide_luts": wide_luts, "router2": router2}
+    steps = prepare(core, board, name=name, **options)
     target = Path(out_dir)
-    with _scratch(target, name) as scratch:
+    with scratch_folder(target, name) as scratch:
         job = _Job(board, name, toolchain(board.family), Path(scratch))
         job.begin(steps, tell)
         job.run(steps, tell, limit)
         report = job.report(seed, cycles_per_image)
         check(report, board)
+        job.keep_contents(options, note or {})
         (job.place / f"{name}.report.json").write_text(report.to_json(), encoding="utf-8")
         _move(job.place, target, name)
     return report
@@ -190,6 +197,12 @@ class _Job:
             cycles_per_image=cycles_per_image,
         )
 
+    def keep_contents(self, options: Mapping[str, Any], note: Mapping[str, Any]) -> None:
+        """Write down what lies in which block RAM, for a later patch."""
+        netlist = _text(self.place / f"{self.name}.json")
+        told = patch.record(netlist, board=self.board.name, options=options, note=note)
+        (self.place / f"{self.name}{patch.RECORD}").write_text(told, encoding="utf-8")
+
     def _named(self, failed: ToolFailed) -> ToolFailed | None:
         """Quote the error from the log, where Yosys writes nothing else."""
         log = _text(self.place / f"{self.name}.rpt")
@@ -213,7 +226,7 @@ class _Job:
         return None
 
 
-def _scratch(target: Path, name: str) -> "tempfile.TemporaryDirectory[str]":
+def scratch_folder(target: Path, name: str) -> "tempfile.TemporaryDirectory[str]":
     """Make a folder on the file system of the output, in the nearest folder that exists."""
     home = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
     if not home.is_dir():

@@ -10,7 +10,7 @@ import typer
 from bnnhw import __version__
 from bnnhw.errors import BnnhwError
 
-from . import board, demo, doctor, evaluate, generate, imports, info, run, serve, simulate
+from . import board, demo, doctor, evaluate, generate, imports, info, patch, run, serve, simulate
 from .show import Reported
 
 __all__ = ["app", "main"]
@@ -34,6 +34,7 @@ app.add_typer(generate.app, name="generate")
 app.command("simulate")(simulate.simulate)
 app.command("build")(board.build)
 app.command("flash")(board.flash)
+app.command("patch")(patch.patch)
 app.command("run")(run.run)
 app.command("serve")(serve.serve)
 app.command("info")(info.info)

@@ -24,6 +24,7 @@ from .options import (
     Seed,
     make,
 )
+from .patch import patch_note
 from .show import Tell, emit_json, pairs, progress, say, table
 
 __all__ = ["boards", "build", "build_network", "flash", "flash_line"]
@@ -31,7 +32,9 @@ __all__ = ["boards", "build", "build_network", "flash", "flash_line"]
 _Board = Annotated[str, typer.Option("--board", "-b", help="A board's name or its file.")]
 
 
-def build_network(planned: Planned, out: Path, seed: int, tell: Tell) -> tuple[Any, list[Path]]:
+def build_network(
+    planned: Planned, out: Path, seed: int, tell: Tell, *, benchmark: bool = False
+) -> tuple[Any, list[Path]]:
     """Build a planned network for its board and put manifest and Verilog beside the bitstream.
 
     Returns
@@ -47,12 +50,14 @@ def build_network(planned: Planned, out: Path, seed: int, tell: Tell) -> tuple[A
     plan, board = planned.plan, planned.board
     check_output(file_names(plan), out, keep=planned.inputs)
     link = {"baud": board.link.baud, "clock_hz": board.clock.sync_hz}
-    core = LinkedAccelerator(plan, clock_hz=board.clock.sync_hz, baud=board.link.baud)
+    core = LinkedAccelerator(
+        plan, clock_hz=board.clock.sync_hz, baud=board.link.baud, benchmark=benchmark
+    )
     tell("writing Verilog", 0, 0)
     files = network_files(plan, board=board.name, link=link)
     report = build_bitstream(
         core, board, out, name=plan.name, seed=seed, cycles_per_image=plan.cycles,
-        progress=lambda step: tell(step, 0, 0),
+        progress=lambda step: tell(step, 0, 0), note=patch_note(planned, benchmark),
     )  # fmt: skip
     return report, [out / report.bitstream, *publish(files, out)]
 
@@ -67,6 +72,9 @@ def build(
     folding: FoldingFile = None,
     name: Name = None,
     seed: Seed = 1,
+    benchmark: Annotated[
+        bool, typer.Option("--benchmark", help="Let the board measure its own frame rate.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build the bitstream of a network behind a serial link, with a report."""
@@ -74,7 +82,7 @@ def build(
         model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding, name=name
     )
     with progress(as_json) as tell:
-        report, files = build_network(planned, out, seed, tell)
+        report, files = build_network(planned, out, seed, tell, benchmark=benchmark)
     if as_json:
         emit_json({**report.to_dict(), "identity": planned.plan.identity,
                    "files": [str(path) for path in files]})  # fmt: skip

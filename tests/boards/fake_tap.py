@@ -76,6 +76,9 @@ class FakeTap:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # Closing alone would leave the thread waiting, and the port open.
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
         self._server.close()
 
     def bitstream(self) -> bytes:

@@ -78,6 +78,7 @@ class SimulatedLine:
         stuck=False,
         weight_blocks=0,
         weight_crc=None,
+        benchmark=False,
     ):
         # The longest that a board with everything at hand says nothing.
         self.divisor, self.silence = divisor, 60 * divisor + 2 * pause + gap + 400
@@ -95,6 +96,7 @@ class SimulatedLine:
             credits=credits,
             weight_blocks=weight_blocks,
             weight_crc=weight_crc,
+            benchmark=benchmark,
         )
         self.chunks = []
         self.accelerator = Summer(pause=pause, gap=gap)
