@@ -6,6 +6,8 @@ import { Decoder, encodeFrame, Kind, VERSION } from "./frames.js";
 const ATTEMPTS = 4;
 const BUSY = 4;
 const CLOSING_MS = 500;
+const CLOCKS_BYTES = 4;
+const RUNS = 16;
 
 export class BoardError extends Error {
   constructor(what, todo) {
@@ -28,6 +30,7 @@ function readHello(payload) {
     answer_bytes: view.getUint16(6, true),
     frame_bytes: view.getUint32(8, true),
     classes: view.getUint16(12, true),
+    benchmark: Boolean(payload[14] & 1),
     clock_hz: view.getUint32(16, true),
     identity: hex(payload.slice(20, 52)),
     bad_frames: view.getUint16(52, true),
@@ -40,6 +43,7 @@ function readHello(payload) {
 
 export class Board {
   info = null;
+  measured = null;
   #design;
   #port;
   #wait;
@@ -75,6 +79,7 @@ export class Board {
       await this.#write(Uint8Array.of(0));
       this.info = await this.#settle();
       this.#check(this.info);
+      if (this.info.benchmark) this.measured = await this.#measure();
     } catch (error) {
       await this.close();
       throw error;
@@ -119,6 +124,27 @@ export class Board {
     const answer = unpack(output, frame.payload);
     if (!answer) throw this.#strange("a class that does not exist");
     return answer;
+  }
+
+  // Lets the board count its own clocks: to the answer of one image, and from answer to answer of many.
+  async #measure() {
+    const latency = await this.#run(1);
+    const clocks = await this.#run(RUNS);
+    return { cycles: (clocks - latency) / (RUNS - 1), latency };
+  }
+
+  async #run(images) {
+    const { input, output } = this.#design.manifest;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      // HELLO ends what an earlier attempt may have prepared.
+      await this.hello();
+      await this.#ask(Kind.BENCH, [images & 255, images >> 8], Kind.HELLO_REPLY);
+      const { payload } = await this.#ask(Kind.INFER, new Uint8Array(input.frame_bytes), Kind.RESULT);
+      const at = answerBytes(output);
+      if (payload.length !== at + CLOCKS_BYTES) continue;
+      return new DataView(payload.buffer, payload.byteOffset + at).getUint32(0, true);
+    }
+    throw new BoardError("The board did not finish counting its clocks.", "Reset the board and connect again.");
   }
 
   #strange(what) {

@@ -1,7 +1,7 @@
 // Frames of docs/protocol.md as bytes: COBS, header and CRC, and a decoder that lives through any garbage.
 
 export const VERSION = 1;
-export const Kind = { HELLO: 1, INFER: 2, ERROR: 0x80, HELLO_REPLY: 0x81, RESULT: 0x82 };
+export const Kind = { HELLO: 1, INFER: 2, BENCH: 4, ERROR: 0x80, HELLO_REPLY: 0x81, RESULT: 0x82 };
 const LIMIT = 1 << 17;
 
 // CRC-16/IBM-3740; over a frame and its own CRC, high byte first, it is 0.

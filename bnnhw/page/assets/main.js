@@ -314,7 +314,7 @@ class Page {
     try {
       const said = await this.#board.hello();
       this.#counters(said, this.#answered, this.#differences);
-      this.#chipFacts(said, null);
+      this.#chipFacts(said, this.#board?.measured);
     } catch (error) {
       if (this.#source === "serial" && this.#board) this.#failed(error);
     }

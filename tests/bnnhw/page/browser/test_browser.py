@@ -378,6 +378,8 @@ def test_web_serial(serve, serial_page, simulated: SimulatedBoard, planned: Plan
     tab.click("#connect")
     tab.until("document.querySelector('#status').dataset.state === 'good'")
     assert tab.bridge.opened == [planned.board.link.baud]
+    tab.until("document.querySelector('#facts').textContent.includes('counted by the board')")
+    assert fact(tab, "Clocks an image") == f"{planned.plan.cycles:,}"
     for path, kind in ((THREE, "3"), (SEVEN, "7")):
         draw(tab, path)
         answered(tab, kind)
