@@ -1,0 +1,127 @@
+# amaranth: UnusedElaboratable=no
+"""The generated board on a bad day: killed and started again, and drowned in noise."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bnnhw import driver, golden
+from bnnhw.errors import DeviceError
+from bnnhw.fold import Folding, LayerFold
+from bnnhw.plan import Plan, make_plan, manifest
+from sim.board import SimulatedBoard
+from sim.samples import images, network
+
+CLOCK, BAUD = 4_000_000, 1_000_000
+FRAMES = 400
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    graph = network([400, 8, 5], 7)
+    return make_plan(graph, Folding({"fc0": LayerFold(4, 50), "fc1": LayerFold(1, 4)}))
+
+
+def simulated(plan: Plan, port: int = 0) -> SimulatedBoard:
+    return SimulatedBoard(plan, clock_hz=CLOCK, baud=BAUD, port=port, credits=8)
+
+
+@pytest.fixture(scope="module")
+def board(plan: Plan) -> Iterator[SimulatedBoard]:
+    with simulated(plan) as running:
+        yield running
+
+
+def ask(url: str, plan: Plan, count: int, *, timeout: float = 5.0) -> None:
+    pool = images(plan.graph, count, 3)
+    with driver.open(url, manifest=manifest(plan), timeout=timeout) as device:
+        assert np.array_equal(device.predict(pool).logits, golden.run(plan.graph, pool).logits)
+
+
+class Relay:
+    """A line that stays while the board behind it is killed and started again."""
+
+    def __init__(self) -> None:
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"socket://127.0.0.1:{self.server.getsockname()[1]}"
+        self.board: socket.socket | None = None
+        self.bytes = 0
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def attach(self, url: str) -> None:
+        host, port = url.removeprefix("socket://").split(":")
+        board = socket.create_connection((host, int(port)))
+        self.board = board
+        threading.Thread(target=self.back, args=(board,), daemon=True).start()
+
+    def serve(self) -> None:
+        self.host, _ = self.server.accept()
+        while data := self.receive(self.host):
+            try:
+                if self.board is not None:
+                    self.board.sendall(data)
+            except OSError:
+                self.board = None  # A line without a board loses what is sent.
+
+    def back(self, board: socket.socket) -> None:
+        while data := self.receive(board):
+            self.bytes += len(data)
+            self.host.sendall(data)
+
+    @staticmethod
+    def receive(peer: socket.socket) -> bytes:
+        try:
+            return peer.recv(4096)
+        except OSError:
+            return b""
+
+
+def test_board_that_is_killed_and_started_again(plan: Plan) -> None:
+    """The line stays: what was under way is asked again of the new board, and answered."""
+    pool = images(plan.graph, FRAMES, 3)
+    relay = Relay()
+    answers: list[Any] = []
+    with simulated(plan) as first:
+        relay.attach(first.url)
+        device = driver.open(relay.url, manifest=manifest(plan), timeout=2)
+        thread = threading.Thread(target=lambda: answers.append(device.predict(pool)), daemon=True)
+        thread.start()
+        while relay.bytes < 500:
+            pass
+    # The first board is dead now, in the middle of frames.
+    with simulated(plan) as second:
+        relay.attach(second.url)
+        thread.join(120)
+        assert not thread.is_alive()
+    assert np.array_equal(answers[0].logits, golden.run(plan.graph, pool).logits)
+    assert device._tally.repeated > 0
+    device.close()
+
+
+def test_board_that_is_killed_for_good(plan: Plan) -> None:
+    with simulated(plan) as first:
+        device = driver.open(first.url, manifest=manifest(plan), timeout=2)
+        taken = device.predict_iter(iter(images(plan.graph, FRAMES, 3)))
+        next(taken)
+    with pytest.raises(DeviceError):
+        list(taken)
+    device.close()
+
+
+def test_ten_million_random_bytes(plan: Plan, board: SimulatedBoard) -> None:
+    """After each lot it is as good as new."""
+    dice = np.random.default_rng(1)
+    host, port = board.url.removeprefix("socket://").split(":")
+    for lot in range(20):
+        noise = dice.integers(0, 256, 500_000, np.uint8)
+        # Half of them from few values, so that frames are long, short and nearly right.
+        if lot % 2:
+            noise = dice.choice(np.array([0, 1, 2, 3, 55, 56, 255], np.uint8), 500_000)
+        with socket.create_connection((host, int(port))) as line:
+            line.sendall(noise.tobytes())
+        ask(board.url, plan, 5, timeout=120)
