@@ -35,7 +35,7 @@ class Framing(wiring.Component):
     """
 
     def __init__(self, decoder: Any = None) -> None:
-        self._decoder = decoder or CobsDecoder()
+        self._decoder: Any = decoder or CobsDecoder()
         super().__init__(
             {
                 "i": In(stream.Signature(8)),

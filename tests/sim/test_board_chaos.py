@@ -1,8 +1,10 @@
 # amaranth: UnusedElaboratable=no
 """The generated board on a bad day: killed and started again, and drowned in noise."""
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,28 +52,40 @@ class Relay:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.url = f"socket://127.0.0.1:{self.server.getsockname()[1]}"
         self.board: socket.socket | None = None
+        self.host: socket.socket | None = None
         self.bytes = 0
         threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self) -> "Relay":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for peer in (self.board, self.host, self.server):
+            if peer is not None:
+                peer.close()
 
     def attach(self, url: str) -> None:
         host, port = url.removeprefix("socket://").split(":")
         board = socket.create_connection((host, int(port)))
+        if self.board is not None:
+            self.board.close()
         self.board = board
         threading.Thread(target=self.back, args=(board,), daemon=True).start()
 
     def serve(self) -> None:
-        self.host, _ = self.server.accept()
-        while data := self.receive(self.host):
-            try:
+        host, _ = self.server.accept()
+        self.host = host
+        while data := self.receive(host):
+            # A line without a board loses what is sent.
+            with contextlib.suppress(OSError):
                 if self.board is not None:
                     self.board.sendall(data)
-            except OSError:
-                self.board = None  # A line without a board loses what is sent.
 
     def back(self, board: socket.socket) -> None:
         while data := self.receive(board):
             self.bytes += len(data)
-            self.host.sendall(data)
+            with contextlib.suppress(OSError, AttributeError):
+                self.host.sendall(data)  # type: ignore[union-attr]
 
     @staticmethod
     def receive(peer: socket.socket) -> bytes:
@@ -84,23 +98,27 @@ class Relay:
 def test_board_that_is_killed_and_started_again(plan: Plan) -> None:
     """The line stays: what was under way is asked again of the new board, and answered."""
     pool = images(plan.graph, FRAMES, 3)
-    relay = Relay()
     answers: list[Any] = []
-    with simulated(plan) as first:
-        relay.attach(first.url)
-        device = driver.open(relay.url, manifest=manifest(plan), timeout=2)
-        thread = threading.Thread(target=lambda: answers.append(device.predict(pool)), daemon=True)
-        thread.start()
-        while relay.bytes < 500:
-            pass
-    # The first board is dead now, in the middle of frames.
-    with simulated(plan) as second:
-        relay.attach(second.url)
-        thread.join(120)
-        assert not thread.is_alive()
+    with Relay() as relay:
+        with simulated(plan) as first:
+            relay.attach(first.url)
+            device = driver.open(relay.url, manifest=manifest(plan), timeout=2)
+
+            def work() -> None:
+                answers.append(device.predict(pool))
+
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+            while relay.bytes < 500:
+                time.sleep(0.001)
+        # The first board is dead now, in the middle of frames.
+        with simulated(plan) as second:
+            relay.attach(second.url)
+            thread.join(120)
+            assert not thread.is_alive()
+        device.close()
     assert np.array_equal(answers[0].logits, golden.run(plan.graph, pool).logits)
     assert device._tally.repeated > 0
-    device.close()
 
 
 def test_board_that_is_killed_for_good(plan: Plan) -> None:
