@@ -11,9 +11,7 @@ from amaranth.sim import Simulator
 from bnnhw.fold import LayerFold
 from bnnhw.graph import Dense, Grid, Threshold
 from bnnhw.plan.pack import integer_levels, threshold_words, weight_words
-from rtl_gen.array import PEArray
 from rtl_gen.mvtu import Mvtu
-from rtl_gen.threshold import ThresholdUnit
 from sim.bench import exercise
 from sim.streams import frame
 
@@ -134,46 +132,6 @@ def test_thresholds_just_at_just_below_and_just_above() -> None:
             )
             with pytest.raises(AssertionError):
                 exercise(wrong, {"i": source}, {"o": sink})
-
-
-def test_array_with_streamed_weights() -> None:
-    dice = np.random.default_rng(5)
-    pe, simd, folds = 3, 4, 2
-    activations = dice.integers(0, 2, (6, folds, simd))
-    weights = dice.integers(0, 2, (6, folds, pe, simd))
-    counts = (activations[:, :, None, :] == weights).sum((1, 3))
-    inputs = {
-        "i_activation": [
-            word for vector in activations for word in frame(vector.ravel().tolist(), simd)
-        ],
-        "i_weight": [
-            tuple(int("".join(map(str, lane[::-1])), 2) for lane in word)
-            for vector in weights
-            for word in vector
-        ],
-    }
-    expected = {"o": [word for count in counts for word in frame(count.tolist(), pe)]}
-    dut = PEArray(pe=pe, simd=simd, folds=folds)
-    run = exercise(dut, inputs, expected)
-    assert run.latency == folds - 1 + dut.latency
-    for stalls in (50, {"i_weight": 90}, {"i_activation": 90}, {"o": 90}, {"o": "patient"}):
-        exercise(PEArray(pe=pe, simd=simd, folds=folds), inputs, expected, stalls=stalls)
-
-
-def test_threshold_unit_waits_for_both() -> None:
-    unit = ThresholdUnit(lanes=2, bits=3, threshold_bits=4)
-    counts = [(0, 7), (3, 3), (5, 1), (7, 7)]
-    levels = [(0, 8), (3, 4), (4, 1), (8, 7)]
-    inputs: dict[str, list[Any]] = {
-        "i": [{"data": c, "last": k == 3} for k, c in enumerate(counts)],
-        "i_threshold": levels,
-    }
-    expected = {
-        "o": [{"data": d, "last": k == 3} for k, d in enumerate([(1, 0), (1, 0), (1, 1), (0, 1)])]
-    }
-    for stalls in (0, 60, {"i": 90}, {"i_threshold": 90}, {"o": "patient"}):
-        exercise(unit, inputs, expected, stalls=stalls)
-        unit = ThresholdUnit(lanes=2, bits=3, threshold_bits=4)
 
 
 class Grouped:
@@ -322,22 +280,6 @@ def test_mvtu_parameters_wrong(changes, message: str) -> None:
     }
     with pytest.raises(ValueError, match=message):
         Mvtu(**(arguments | changes))
-
-
-@pytest.mark.parametrize("name", ["pe", "simd", "folds", "count_bits"])
-def test_array_parameters_wrong(name: str) -> None:
-    label = {"pe": "PE", "simd": "SIMD"}.get(name, name)
-    with pytest.raises(
-        ValueError, match=rf"^{label} of an array must be a positive integer, not 0$"
-    ):
-        arguments: dict[str, Any] = {"pe": 2, "simd": 2, "folds": 2, "count_bits": 3} | {name: 0}
-        PEArray(**arguments)
-
-
-@pytest.mark.parametrize("name", ["lanes", "bits", "threshold_bits"])
-def test_threshold_parameters_wrong(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"^Threshold {name} must be a positive integer, not 0$"):
-        ThresholdUnit(**({"lanes": 2, "bits": 2, "threshold_bits": 3} | {name: 0}))
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])

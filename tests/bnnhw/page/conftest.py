@@ -1,10 +1,12 @@
 """A board that answers as the golden model does, can be pulled out, and may run another build."""
 
 import contextlib
+import http.client
+import json
 import math
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +15,14 @@ import pytest
 
 from bnnhw import golden
 from bnnhw.graph import BIPOLAR, Argmax, Dense, Flatten, Graph, Input, Threshold
+from bnnhw.images import Images
 from bnnhw.link import Decoder, Frame, Hello, Kind, encode
+from bnnhw.page import PageServer, Target
+from bnnhw.page.design import design
 
 SHAPE = (2, 4, 5)
 CLASSES = 3
+SIZE = 20
 
 
 @pytest.fixture(scope="session")
@@ -146,3 +152,81 @@ def make_board() -> Iterator[Callable[..., Board]]:
     yield make
     for board in made:
         board.unplug()
+
+
+class Client:
+    """Asks one server; every request may be bent."""
+
+    def __init__(self, server: PageServer) -> None:
+        self.server = server
+        self.port = server.server_address[1]
+
+    def ask(
+        self,
+        path: str = "",
+        body: Any = None,
+        *,
+        method: str | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str | None] | None = None,
+    ) -> tuple[int, dict[str, str], Any]:
+        token = self.server.token if token is None else token
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        sent: dict[str, str | None] = {"Host": f"127.0.0.1:{self.port}"}
+        if content is not None:
+            sent |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+        sent |= headers or {}
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        with contextlib.closing(line):
+            verb = method or ("GET" if body is None else "POST")
+            line.putrequest(verb, f"/{token}/{path}", skip_host=True, skip_accept_encoding=True)
+            for name, value in sent.items():
+                if value is not None:
+                    line.putheader(name, value)
+            line.endheaders(content)
+            reply = line.getresponse()
+            data = reply.read()
+        told = dict(reply.getheaders())
+        return reply.status, told, json.loads(data) if "json" in told["Content-Type"] else data
+
+    def raw(self, data: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as line:
+            line.sendall(data)
+            line.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: line.recv(4096), b""))
+
+
+@pytest.fixture(scope="session")
+def document(graph: Graph, manifest: dict[str, Any]) -> dict[str, Any]:
+    x = np.arange(4 * SIZE, dtype=np.uint8).reshape(4, 1, 4, 5)
+    samples = Images(x, np.array([2, 1, 2, 0]))
+    return design(graph, manifest, board="Tiny", clock_hz=12_000_000, baud=115_200, samples=samples)
+
+
+@pytest.fixture
+def serve(document: dict[str, Any]) -> Iterator[Callable[[Target], Client]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(target: Target) -> Client:
+            server = PageServer(target, document)
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+            thread.start()
+            for leave in (target.close, server.server_close, thread.join, server.shutdown):
+                stack.callback(leave)
+            return Client(server)
+
+        yield start
+
+
+@pytest.fixture
+def client(serve, graph: Graph, manifest: dict[str, Any]) -> Client:
+    return serve(Target(graph, title="The golden model", manifest=manifest))
+
+
+@pytest.fixture
+def desk(serve, make_board, graph: Graph, manifest: dict[str, Any]) -> tuple[Client, Any]:
+    """Give a page and its board, connected."""
+    board = make_board(graph, manifest)
+    target = Target(graph, title="The board", url=board.url, manifest=manifest, timeout=0.2)
+    target.connect()
+    return serve(target), board

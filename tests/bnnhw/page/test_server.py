@@ -7,7 +7,6 @@ import math
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,97 +17,17 @@ import bnnhw.page
 from bnnhw import golden
 from bnnhw.errors import DeviceError
 from bnnhw.graph import Graph
-from bnnhw.images import Images
 from bnnhw.page import PageServer, Target, write_page
-from bnnhw.page.design import design
 from bnnhw.page.files import CSP
 
 ASSETS = Path(bnnhw.page.__file__).with_name("assets")
 SIZE = 20
 
 
-class Client:
-    """Asks one server; every request may be bent."""
-
-    def __init__(self, server: PageServer) -> None:
-        self.server = server
-        self.port = server.server_address[1]
-
-    def ask(
-        self,
-        path: str = "",
-        body: Any = None,
-        *,
-        method: str | None = None,
-        token: str | None = None,
-        headers: Mapping[str, str | None] | None = None,
-    ) -> tuple[int, dict[str, str], Any]:
-        token = self.server.token if token is None else token
-        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent: dict[str, str | None] = {"Host": f"127.0.0.1:{self.port}"}
-        if content is not None:
-            sent |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
-        sent |= headers or {}
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        with contextlib.closing(line):
-            verb = method or ("GET" if body is None else "POST")
-            line.putrequest(verb, f"/{token}/{path}", skip_host=True, skip_accept_encoding=True)
-            for name, value in sent.items():
-                if value is not None:
-                    line.putheader(name, value)
-            line.endheaders(content)
-            reply = line.getresponse()
-            data = reply.read()
-        told = dict(reply.getheaders())
-        return reply.status, told, json.loads(data) if "json" in told["Content-Type"] else data
-
-    def raw(self, data: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as line:
-            line.sendall(data)
-            line.shutdown(socket.SHUT_WR)
-            return b"".join(iter(lambda: line.recv(4096), b""))
-
-
-@pytest.fixture(scope="session")
-def document(graph: Graph, manifest: dict[str, Any]) -> dict[str, Any]:
-    x = np.arange(4 * SIZE, dtype=np.uint8).reshape(4, 1, 4, 5)
-    samples = Images(x, np.array([2, 1, 2, 0]))
-    return design(graph, manifest, board="Tiny", clock_hz=12_000_000, baud=115_200, samples=samples)
-
-
-@pytest.fixture
-def serve(document: dict[str, Any]) -> Iterator[Callable[[Target], Client]]:
-    with contextlib.ExitStack() as stack:
-
-        def start(target: Target) -> Client:
-            server = PageServer(target, document)
-            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-            thread.start()
-            for leave in (target.close, server.server_close, thread.join, server.shutdown):
-                stack.callback(leave)
-            return Client(server)
-
-        yield start
-
-
-@pytest.fixture
-def client(serve, graph: Graph, manifest: dict[str, Any]) -> Client:
-    return serve(Target(graph, title="The golden model", manifest=manifest))
-
-
-@pytest.fixture
-def desk(serve, make_board, graph: Graph, manifest: dict[str, Any]) -> tuple[Client, Any]:
-    """Give a page and its board, connected."""
-    board = make_board(graph, manifest)
-    target = Target(graph, title="The board", url=board.url, manifest=manifest, timeout=0.2)
-    target.connect()
-    return serve(target), board
-
-
 IMAGE = [int(pixel) for pixel in np.random.default_rng(3).integers(0, 256, SIZE)]
 
 
-def test_files_of_the_page(client: Client) -> None:
+def test_files_of_the_page(client: Any) -> None:
     status, headers, page = client.ask()
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert page == (ASSETS / "index.html").read_bytes()
@@ -120,7 +39,7 @@ def test_files_of_the_page(client: Client) -> None:
             assert (status, content) == (200, file.read_bytes())
 
 
-def test_headers_on_everything(client: Client) -> None:
+def test_headers_on_everything(client: Any) -> None:
     for reply in (
         client.ask(),
         client.ask("nothing"),
@@ -163,13 +82,13 @@ def test_every_file_that_is_named_is_there() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "%C3%A9", "A" * 22, "..", "%2e%2e"])
-def test_wrong_token(client: Client, token: str) -> None:
+def test_wrong_token(client: Any, token: str) -> None:
     for path, body in (("", None), ("api/state", None), ("api/infer", {"image": IMAGE})):
         status, _, told = client.ask(path, body, token=token)
         assert status == 404 and "whole address" in told["error"]["what"]
 
 
-def test_address_without_its_last_slash(client: Client) -> None:
+def test_address_without_its_last_slash(client: Any) -> None:
     line = f"GET /{client.server.token} HTTP/1.1\r\nHost: localhost:{client.port}\r\n\r\n"
     assert client.raw(line.encode()).startswith(b"HTTP/1.1 404 ")
 
@@ -181,7 +100,7 @@ def test_tokens_differ(serve, graph: Graph, manifest: dict[str, Any]) -> None:
     assert all(server.server_address[0] == "127.0.0.1" for server in made)
 
 
-def test_port_that_is_taken(client: Client, document: dict[str, Any]) -> None:
+def test_port_that_is_taken(client: Any, document: dict[str, Any]) -> None:
     with pytest.raises(DeviceError, match=r"^Port \d+ of this machine cannot be taken"):
         PageServer(client.server.target, document, port=client.port)
 
@@ -189,13 +108,13 @@ def test_port_that_is_taken(client: Client, document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", ""]
 )
-def test_other_hosts(client: Client, host: str) -> None:
+def test_other_hosts(client: Any, host: str) -> None:
     named = host.format(port=client.port)
     for path, body in (("", None), ("api/infer", {"image": IMAGE})):
         assert client.ask(path, body, headers={"Host": named})[0] == 403
 
 
-def test_hosts_of_our_own(client: Client) -> None:
+def test_hosts_of_our_own(client: Any) -> None:
     for name in ("127.0.0.1", "localhost", "LOCALHOST"):
         assert client.ask(headers={"Host": f"{name}:{client.port}"})[0] == 200
     assert client.ask(headers={"Host": None})[0] == 400
@@ -204,7 +123,7 @@ def test_hosts_of_our_own(client: Client) -> None:
     assert twice.startswith(b"HTTP/1.1 400 ")
 
 
-def test_other_sites(client: Client) -> None:
+def test_other_sites(client: Any) -> None:
     mine = f"http://127.0.0.1:{client.port}"
     asks: tuple[tuple[str, Any], ...] = (
         ("api/state", None),
@@ -230,12 +149,12 @@ def test_other_sites(client: Client) -> None:
         *("api", "api/", "api/infer", "index.html/", "page.css/..", "__init__.py", "\\page.css"),
     ],
 )
-def test_no_path_leads_to_files(client: Client, path: str) -> None:
+def test_no_path_leads_to_files(client: Any, path: str) -> None:
     assert client.ask(path)[0] == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "HEAD", "X"])
-def test_other_methods(client: Client, method: str) -> None:
+def test_other_methods(client: Any, method: str) -> None:
     line = f"{method} /{client.server.token}/ HTTP/1.1\r\nHost: localhost:{client.port}\r\n\r\n"
     assert client.raw(line.encode()).startswith(b"HTTP/1.1 501 ")
 
@@ -248,7 +167,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_json(client: Client, body: bytes) -> None:
+def test_hostile_json(client: Any, body: bytes) -> None:
     status, _, told = client.ask("api/infer", body)
     assert status == 400 and told["error"]["what"]
     assert client.ask("api/infer", {"image": IMAGE})[0] == 200
@@ -261,18 +180,18 @@ def test_hostile_json(client: Client, body: bytes) -> None:
         *([*IMAGE[:-1], last] for last in (256, -1, True, 1.5, "1", None, 10**18)),
     ],
 )
-def test_wrong_images(client: Client, image: Any) -> None:
+def test_wrong_images(client: Any, image: Any) -> None:
     status, _, told = client.ask("api/infer", {"image": image})
     assert (status, told["error"]["kind"]) == (400, "UsageError")
     assert told["error"]["todo"]
 
 
-def test_wrong_words(client: Client) -> None:
+def test_wrong_words(client: Any) -> None:
     for body in ({"image": IMAGE, "on": "nobody"}, {"image": IMAGE, "path": "/etc/passwd"}):
         assert client.ask("api/infer", body)[0] == 400
 
 
-def test_sizes_and_kinds(client: Client) -> None:
+def test_sizes_and_kinds(client: Any) -> None:
     limit = client.server.limit
     assert client.ask("api/infer", b" " * (limit + 1))[0] == 413
     assert client.ask("api/infer", b"{}", headers={"Content-Length": "9" * 30})[0] == 413
@@ -285,13 +204,13 @@ def test_sizes_and_kinds(client: Client) -> None:
     assert client.ask("a" * 70_000)[0] == 414
 
 
-def test_nonsense_instead_of_http(client: Client) -> None:
+def test_nonsense_instead_of_http(client: Any) -> None:
     for data in (b"\x00" * 100, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", bytes(range(256))):
         assert b"Traceback" not in client.raw(data)
     assert client.ask()[0] == 200
 
 
-def test_too_many_connections(client: Client) -> None:
+def test_too_many_connections(client: Any) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(32):
             stack.enter_context(socket.create_connection(("127.0.0.1", client.port), timeout=10))
@@ -305,7 +224,7 @@ def test_too_many_connections(client: Client) -> None:
     pytest.fail("no room was made")
 
 
-def test_design(client: Client, graph: Graph, manifest: dict[str, Any]) -> None:
+def test_design(client: Any, graph: Graph, manifest: dict[str, Any]) -> None:
     status, _, told = client.ask("design.json")
     assert status == 200 and told["server"] is True
     assert told["picture"] == [1, 4, 5] and told["top"] == 255
@@ -314,7 +233,7 @@ def test_design(client: Client, graph: Graph, manifest: dict[str, Any]) -> None:
     assert told["samples"][2]["image"] == list(range(SIZE))
 
 
-def test_golden_model_answers(client: Client, graph: Graph) -> None:
+def test_golden_model_answers(client: Any, graph: Graph) -> None:
     draw = np.random.default_rng(9)
     for _ in range(5):
         image = draw.integers(0, 256, SIZE)
@@ -337,7 +256,7 @@ def test_golden_model_answers(client: Client, graph: Graph) -> None:
             )
 
 
-def test_board_answers(desk: tuple[Client, Any], graph: Graph) -> None:
+def test_board_answers(desk: Any, graph: Graph) -> None:
     client, board = desk
     wanted = golden.run(graph, [IMAGE], path="plain")
     status, _, told = client.ask("api/infer", {"image": IMAGE})
@@ -353,21 +272,21 @@ def test_board_answers(desk: tuple[Client, Any], graph: Graph) -> None:
     }  # fmt: skip
 
 
-def test_board_never_sees_a_bad_image(desk: tuple[Client, Any]) -> None:
+def test_board_never_sees_a_bad_image(desk: Any) -> None:
     client, board = desk
     assert client.ask("api/infer", {"image": [256] * SIZE})[0] == 400
     assert board.asked == 0
     assert client.ask("api/state")[2]["connected"]
 
 
-def test_a_board_that_differs_is_told(desk: tuple[Client, Any]) -> None:
+def test_a_board_that_differs_is_told(desk: Any) -> None:
     client, board = desk
     board.wrong = True
     assert client.ask("api/infer", {"image": IMAGE})[2]["agrees"] is False
     assert client.ask("api/state")[2]["counts"]["differences"] == 1
 
 
-def test_unplug_and_reconnect(desk: tuple[Client, Any]) -> None:
+def test_unplug_and_reconnect(desk: Any) -> None:
     client, board = desk
     assert client.ask("api/infer", {"image": IMAGE})[0] == 200
     board.unplug()
@@ -398,7 +317,7 @@ def test_before_it_is_connected(serve, make_board, graph: Graph, manifest: Any) 
     assert client.ask("api/connect", {})[2]["connected"]
 
 
-def test_state_notices_that_the_board_is_gone(desk: tuple[Client, Any]) -> None:
+def test_state_notices_that_the_board_is_gone(desk: Any) -> None:
     client, board = desk
     board.unplug()
     state = client.ask("api/state")[2]
@@ -406,7 +325,7 @@ def test_state_notices_that_the_board_is_gone(desk: tuple[Client, Any]) -> None:
     assert state["error"]["exit_code"] == DeviceError.exit_code
 
 
-def test_silent_board(desk: tuple[Client, Any]) -> None:
+def test_silent_board(desk: Any) -> None:
     client, board = desk
     board.silent = True
     status, _, told = client.ask("api/infer", {"image": IMAGE})
@@ -425,7 +344,7 @@ def test_wrong_build(serve, make_board, graph: Graph, manifest: dict[str, Any]) 
     assert (status, board.asked) == (503, 0) and "Flash the manifest's" in told["error"]["todo"]
 
 
-def test_many_ask_at_once(desk: tuple[Client, Any], graph: Graph) -> None:
+def test_many_ask_at_once(desk: Any, graph: Graph) -> None:
     client, board = desk
     draw = np.random.default_rng(4)
     images = draw.integers(0, 256, (12, SIZE))

@@ -4,16 +4,32 @@ import base64
 import json
 import os
 import shutil
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bnnhw import data
+from bnnhw.fold import Folding, LayerFold
+from bnnhw.images import load_images
+from bnnhw.load import load_model
+from bnnhw.page import PageServer, Target
+from bnnhw.page.design import design
+from bnnhw.plan import Plan, make_plan
+from bnnhw.plan import manifest as manifest_of
+from bnnhw.target import Board
+from rtl_gen.build.boards import load_board
+from sim.board import SimulatedBoard
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_FAKE = Path(__file__).with_name("fake_serial.js").read_text()
 _PATIENCE = 60.0
 _OPTIONS = (
     "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--no-sandbox",
@@ -213,3 +229,138 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     browser = Chrome(found, tmp_path_factory.mktemp("chrome"))
     yield browser
     browser.close()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan for a board."""
+
+    plan: Plan
+    board: Board
+
+
+@pytest.fixture(scope="module")
+def planned() -> Planned:
+    """Fold the bundled network by hand, so that the compiled board stays the same."""
+    graph = load_model(data.path("digits_mlp.onnx"))
+    layers = {f"fc{k}": LayerFold(pe=2, simd=8) for k in (1, 2, 3)}
+    plan = make_plan(graph, Folding(layers), name="digits")
+    return Planned(plan, load_board("icebreaker"))
+
+
+@pytest.fixture(scope="module")
+def real(planned: Planned) -> dict[str, Any]:
+    return manifest_of(planned.plan)
+
+
+@pytest.fixture(scope="module")
+def images(planned: Planned) -> Any:
+    return load_images(data.path("digits_test.npz"), planned.plan.graph)
+
+
+@pytest.fixture(scope="module")
+def simulated(planned: Planned) -> Iterator[SimulatedBoard]:
+    board = planned.board
+    with SimulatedBoard(
+        planned.plan, clock_hz=board.clock.sync_hz, baud=board.link.baud, benchmark=True
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def describe(planned: Planned, images: Any) -> Callable[..., dict[str, Any]]:
+    def make_design(manifest: dict[str, Any]) -> dict[str, Any]:
+        board = planned.board
+        return design(
+            planned.plan.graph, manifest, board=board.title, clock_hz=board.clock.sync_hz,
+            baud=board.link.baud, samples=images,
+        )  # fmt: skip
+
+    return make_design
+
+
+@pytest.fixture
+def serve(planned: Planned, real: dict[str, Any], describe) -> Iterator[Callable[..., str]]:
+    """Give a function that serves a page and gives its address."""
+    with ExitStack() as stack:
+
+        def start(url: str | None = None, title: str = "The golden model", **facts: Any) -> str:
+            manifest = facts.pop("manifest", real)
+            target = Target(planned.plan.graph, title=title, url=url, manifest=manifest, **facts)
+            with suppress(Exception):
+                target.connect()
+            server = PageServer(target, describe(manifest))
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+            thread.start()
+            for leave in (target.close, server.server_close, thread.join, server.shutdown):
+                stack.callback(leave)
+            return server.url
+
+        yield start
+
+
+@pytest.fixture
+def open_page(chrome: Any) -> Iterator[Callable[..., Any]]:
+    """Give a function that opens a page; at the end it has asked nobody else and not complained."""
+    tabs = []
+
+    def start(url: str, **view: Any) -> Any:
+        tab = chrome.tab(url, **view)
+        tabs.append((tab, url))
+        tab.until("document.querySelectorAll('.bar').length === 10")
+        return tab
+
+    yield start
+    for tab, url in tabs:
+        complaints, asked = tab.complaints, set(tab.asked)
+        tab.close()
+        expected = getattr(tab, "expected", "")
+        assert [line for line in complaints if not (expected and expected in line)] == []
+        assert asked and all(one.startswith(url) for one in asked)
+
+
+class Bridge:
+    """Carries the bytes of a page's fake serial port to a board, and the board's to the page."""
+
+    def __init__(self, url: str) -> None:
+        host, port = url.removeprefix("socket://").split(":")
+        self.line = socket.create_connection((host, int(port)))
+        self.opened: list[int] = []
+        self.tab: Any = None
+        self.damage = 0  # So many pieces of what the board says still get a bit turned over.
+
+    def call(self, text: str) -> None:
+        said = json.loads(text)
+        if "write" in said:
+            self.line.sendall(bytes(said["write"]))
+        elif "open" in said:
+            self.opened.append(said["open"])
+
+    def run(self, tab: Any) -> None:
+        self.tab = tab
+        threading.Thread(target=self._carry, daemon=True).start()
+
+    def _carry(self) -> None:
+        with suppress(OSError, AssertionError):
+            while got := self.line.recv(4096):
+                if self.damage:
+                    self.damage -= 1
+                    got = bytes([got[0] ^ 0x10]) + got[1:]
+                self.tab.value(f"fakeSerial.arrive({list(got)})")
+
+
+@pytest.fixture
+def serial_page(open_page) -> Iterator[Callable[[str, str], Any]]:
+    """Give a function that opens a page whose browser has a board at its serial port."""
+    with ExitStack() as stack:
+
+        def start(page: str, board: str) -> Any:
+            bridge = Bridge(board)
+            stack.enter_context(closing(bridge.line))
+            stack.callback(lambda: bridge.line.shutdown(socket.SHUT_RDWR))
+            tab = open_page(page, script=_FAKE, on_call=bridge.call)
+            bridge.run(tab)
+            tab.bridge = bridge
+            return tab
+
+        yield start
