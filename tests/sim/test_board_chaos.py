@@ -99,10 +99,12 @@ def test_board_that_is_killed_and_started_again(plan: Plan) -> None:
     """The line stays: what was under way is asked again of the new board, and answered."""
     pool = images(plan.graph, FRAMES, 3)
     answers: list[Any] = []
+    # Both are made before, so that the second one is there within the time-outs.
+    one, other = simulated(plan), simulated(plan)
     with Relay() as relay:
-        with simulated(plan) as first:
+        with one as first:
             relay.attach(first.url)
-            device = driver.open(relay.url, manifest=manifest(plan), timeout=2)
+            device = driver.open(relay.url, manifest=manifest(plan), timeout=3)
 
             def work() -> None:
                 answers.append(device.predict(pool))
@@ -112,7 +114,7 @@ def test_board_that_is_killed_and_started_again(plan: Plan) -> None:
             while relay.bytes < 500:
                 time.sleep(0.001)
         # The first board is dead now, in the middle of frames.
-        with simulated(plan) as second:
+        with other as second:
             relay.attach(second.url)
             thread.join(120)
             assert not thread.is_alive()
