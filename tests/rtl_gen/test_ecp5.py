@@ -20,57 +20,8 @@ from rtl_gen.ecp5_ram import Ecp5Ram, Ecp5Rom, initial_values
 from rtl_gen.ecp5_sum import accumulator
 from rtl_gen.mvtu import Mvtu
 from rtl_gen.tools import environment, find_program, run_tool, toolchain
+from sim.netlist import models
 
-# The models say what the cells do, in other words than those of the code under test.
-MODELS = """
-module CCU2C(input CIN, A0, B0, C0, D0, A1, B1, C1, D1, output S0, S1, COUT);
-  parameter [15:0] INIT0 = 0, INIT1 = 0;
-  parameter INJECT1_0 = "NO", INJECT1_1 = "NO";
-  wire p0 = INIT0[{D0, C0, B0, A0}], p1 = INIT1[{D1, C1, B1, A1}];
-  wire g0 = INIT0[{2'b00, B0, A0}], g1 = INIT1[{2'b00, B1, A1}];
-  wire c = p0 ? CIN : g0;
-  assign S0 = p0 ^ CIN, S1 = p1 ^ c, COUT = p1 ? c : g1;
-endmodule
-module DP16KD(input CLKA, CLKB, CEA, CEB, OCEA, OCEB, WEA, WEB, RSTA, RSTB,
-  input CSA0, CSA1, CSA2, CSB0, CSB1, CSB2, @PINS@);
-  parameter integer DATA_WIDTH_A = 18, DATA_WIDTH_B = 18;
-  parameter REGMODE_A = "NOREG", REGMODE_B = "NOREG", RESETMODE = "SYNC", GSR = "AUTO";
-  parameter ASYNC_RESET_RELEASE = "SYNC", CSDECODE_A = "0b000", CSDECODE_B = "0b000";
-  parameter WRITEMODE_A = "NORMAL", WRITEMODE_B = "NORMAL", CLKAMUX = "CLKA", CLKBMUX = "CLKB";
-  parameter [319:0] @INITS@;
-  reg [17:0] ram [0:1023];
-  wire [64*320-1:0] all = {@ORDER@};
-  integer k;
-  initial for (k = 0; k < 1024; k = k + 1) ram[k] = all[k / 16 * 320 + k % 16 * 20 +: 18];
-  wire [13:0] ada = {@ADA@}, adb = {@ADB@};
-  wire [35:0] di = {@DIB@, @DIA@};
-  reg [17:0] latch_a, latch_b, out_a, out_b;
-  function [17:0] at(input integer width, input [13:0] ad);
-    case (width)
-      18: at = ram[ad[13:4]];
-      9: at = ram[ad[13:4]][ad[3] * 9 +: 9];
-      4: at = ram[ad[13:4]][ad[3] * 9 + ad[2] * 4 +: 4];
-      2: at = ram[ad[13:4]][ad[3] * 9 + ad[2:1] * 2 +: 2];
-      1: at = ram[ad[13:4]][ad[3] * 9 + ad[2:0]];
-    endcase
-  endfunction
-  always @(posedge CLKA) begin
-    out_a <= latch_a; out_b <= latch_b;
-    if (DATA_WIDTH_B == 36) begin
-      if (CEB) {latch_b, latch_a} <= {ram[{adb[13:5], 1'b1}], ram[{adb[13:5], 1'b0}]};
-      if (CEA && WEA) begin
-        if (ada[3:0] != 15) $display("WRONG: a part is not written");
-        {ram[{ada[13:5], 1'b1}], ram[{ada[13:5], 1'b0}]} <= di;
-      end
-    end else begin
-      if (CEA) latch_a <= at(DATA_WIDTH_A, ada);
-      if (CEB) latch_b <= at(DATA_WIDTH_B, adb);
-    end
-  end
-  assign {@DOA@} = REGMODE_A == "OUTREG" ? out_a : latch_a;
-  assign {@DOB@} = REGMODE_B == "OUTREG" ? out_b : latch_b;
-endmodule
-"""
 BENCH = """
 module bench;
   reg clk = 0, rst = 0; always #5 clk = !clk;
@@ -101,19 +52,9 @@ endmodule
 """
 
 
-def models() -> str:
-    """Write out the pins of the block RAM."""
-    pins = [f"input AD{s}{k}" for s in "AB" for k in range(14)]
-    pins += [f"input DI{s}{k}" for s in "AB" for k in range(18)]
-    pins += [f"output DO{s}{k}" for s in "AB" for k in range(18)]
-    text = MODELS.replace("@PINS@", ", ".join(pins))
-    text = text.replace("@INITS@", ", ".join(f"INITVAL_{k:02X} = 0" for k in range(64)))
-    text = text.replace("@ORDER@", ", ".join(f"INITVAL_{k:02X}" for k in reversed(range(64))))
-    for name, count in (("AD", 14), ("DI", 18), ("DO", 18)):
-        for side in "AB":
-            wires = ", ".join(f"{name}{side}{k}" for k in reversed(range(count)))
-            text = text.replace(f"@{name}{side}@", f"{{{wires}}}" if name == "DI" else wires)
-    return text + CELLS.replace(".COUT(1'bx)", ".COUT()")
+def cells() -> str:
+    """Give models of the cells, and of those that become such behind synthesis."""
+    return models("ecp5") + CELLS.replace(".COUT(1'bx)", ".COUT()")
 
 
 def program(name: str) -> Path:
@@ -130,7 +71,7 @@ def simulate(unit: Any, sent: list[int], wanted: list[int], folder: Path, *, sta
     for key, value in given.items():
         bench = bench.replace(f"@{key}@", str(value))
     text = verilog.convert(unit, name="dut", platform=Fabric("ecp5"), emit_src=False)
-    (folder / "all.v").write_text("\n".join([text, models(), bench]))
+    (folder / "all.v").write_text("\n".join([text, cells(), bench]))
     (folder / "sent.hex").write_text("".join(f"{word:x}\n" for word in [*sent, 0]))
     (folder / "wanted.hex").write_text("".join(f"{word:x}\n" for word in [*wanted, 0]))
     run_tool([program("iverilog"), "-g2012", "-o", "a.out", "all.v"], cwd=folder)
