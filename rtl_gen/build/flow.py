@@ -200,6 +200,8 @@ class _Job:
     def keep_contents(self, options: Mapping[str, Any], note: Mapping[str, Any]) -> None:
         """Write down what lies in which block RAM, for a later patch."""
         netlist = _text(self.place / f"{self.name}.json")
+        if not netlist:
+            return  # Without it there is nothing to hold a patch against, and so there is none.
         told = patch.record(netlist, board=self.board.name, options=options, note=note)
         (self.place / f"{self.name}{patch.RECORD}").write_text(told, encoding="utf-8")
 

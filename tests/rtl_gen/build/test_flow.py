@@ -63,7 +63,7 @@ def test_output_folder_holds_the_products_and_nothing_else(built, name):
     build = built(name)
     ice40 = build.board.family == "ice40"
     own = ("asc", "bin", "pcf") if ice40 else ("bit", "config", "lpf")
-    suffixes = (*own, "nextpnr.json", "report.json", "rpt", "tim")
+    suffixes = (*own, "nextpnr.json", "rams.json", "report.json", "rpt", "tim")
     assert contents(build.folder) == sorted(f"echo.{suffix}" for suffix in suffixes)
     assert (build.folder / "echo.report.json").read_text() == build.report.to_json()
     assert contents(build.folder.parent) == [
