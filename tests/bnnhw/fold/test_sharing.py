@@ -62,11 +62,11 @@ def test_every_lane_is_counted_once_in_each_group() -> None:
 
 
 def test_sharing_is_worth_it() -> None:
-    """The estimate, which measured synthesis follows; by rows alone it is 1.4 a weight."""
+    """The estimate, which measured synthesis follows; by rows alone it is nearly 1.3 a weight."""
     for rows, columns, most in ((8, 256, 0.48), (10, 256, 0.47), (64, 784, 0.35)):
         matrix = drawn(rows, columns)
         assert share(matrix).luts() < most * matrix.size
-        assert share(matrix, group=1).luts() > 1.3 * matrix.size
+        assert share(matrix, group=1).luts() > 1.2 * matrix.size
 
 
 def test_the_same_matrix_gives_the_same_program() -> None:
