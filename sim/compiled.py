@@ -249,9 +249,15 @@ def pack_frames(codes: np.ndarray, lanes: int, bits: int) -> np.ndarray:
 
 
 def compile_accelerator(
-    plan: Plan, verilog: str, *, progress: Callable[[str], None] | None = None
+    plan: Plan,
+    verilog: str,
+    *,
+    quick: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> CompiledAccelerator:
     """Compile the Verilog of an accelerator with plain port names, or find it compiled.
+
+    With `quick` the compiler spares its optimisations, see `sim.verilated.compile_program`.
 
     Raises
     ------
@@ -266,6 +272,7 @@ def compile_accelerator(
         _HARNESS,
         headers={"edges.h": _edges_header(plan)},
         public=_public(plan),
+        quick=quick,
         progress=progress,
     )
     return CompiledAccelerator(plan, program)

@@ -152,12 +152,11 @@ module DP16KD_OUTPUT #(parameter ASYNC = 0, REGISTERED = 0) (
           if (oce) register <= latch;
         end
     end else begin
-      always @(posedge clk)
-        if (rst) {latch, register} <= 0;
-        else begin
-          if (reads) latch <= data;
-          if (oce) register <= latch;
-        end
+      always @(posedge clk) begin
+        if (rst) latch <= 0;
+        else if (reads) latch <= data;
+        if (oce) register <= rst ? 0 : latch;
+      end
     end
   endgenerate
   assign out = REGISTERED != 0 ? register : latch;

@@ -87,7 +87,7 @@ def synthesised(plan: Plan, board: Board, name: str) -> tuple[str, list[Port]]:
     equip(platform, board.family)
     shell = make_shell(Accelerator(plan), "plain")
     text = rtlil.convert(shell, name=name, platform=platform, emit_src=False)
-    script = str(steps.files[f"{name}.ys"]) + f"\nwrite_verilog -noattr {name}.v\n"
+    script = str(steps.files[f"{name}.ys"]) + f"\nsplitnets\nwrite_verilog -noattr {name}.v\n"
     files = {**steps.files, f"{name}.il": without_collisions(text), f"{name}.ys": script}
     return _run(replace(steps, files=files), board.family, f"{name}.v"), shell.ports
 
@@ -162,4 +162,4 @@ def simulate_netlist(plan: Plan, board: Board, images: npt.NDArray[Any], **optio
     text = netlist(plan, board)
     if options.get("simulator", "verilator") == "verilator":
         text = settled(text)
-    return simulate(Outside.of(plan), text, images, **options)
+    return simulate(Outside.of(plan), text, images, quick=True, **options)

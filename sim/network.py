@@ -92,6 +92,7 @@ def simulate(
     stall_in: int = 0,
     stall_out: int = 0,
     seed: int = 1,
+    quick: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Stream images through the Verilog and compare every edge with the golden model.
@@ -113,6 +114,8 @@ def simulate(
         Percentage of clocks in which source and sink wait.
     seed : int
         Of the stalls.
+    quick : bool
+        Compile Verilator's program quickly rather than to a quick one.
     progress : callable or None
 
     Raises
@@ -128,7 +131,7 @@ def simulate(
     codes = _codes(plan, images)
     options: dict[str, Any] = {"stall_in": stall_in, "stall_out": stall_out, "seed": seed}
     options["progress"] = lambda done: tell("simulating", done, len(images))
-    recording, seconds = _record(plan, verilog, codes, simulator, options, tell)
+    recording, seconds = _record(plan, verilog, codes, simulator, options, tell, quick)
     tally = Tally()
     classes = _compare(plan, recording, images, reference, tally, tell)
     accuracy = None if labels is None else float(np.mean(labels == classes))
@@ -177,9 +180,12 @@ def _record(
     simulator: str,
     options: dict[str, Any],
     tell: Progress,
+    quick: bool,
 ) -> tuple[Recording, float]:
     if simulator == "verilator":
-        program = compile_accelerator(plan, verilog, progress=lambda what: tell(what, 0, 0))
+        program = compile_accelerator(
+            plan, verilog, quick=quick, progress=lambda what: tell(what, 0, 0)
+        )
         tell("simulating", 0, len(codes))
         start = time.monotonic()
         return program.run(codes, **options), time.monotonic() - start

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _FLAGS = (
     *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing"),
     *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
 )
-_CXX_FLAGS = ("-std=gnu++17", "-O2", "-w")
+_CXX_FLAGS = ("-std=gnu++17", "-w")
 
 
 def cache_folder() -> Path:
@@ -33,6 +33,7 @@ def compile_program(
     *,
     headers: Mapping[str, str],
     public: str = "",
+    quick: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Path:
     """Compile, or find the program compiled.
@@ -48,6 +49,8 @@ def compile_program(
         Files that the harness includes.
     public : str
         Verilator configuration, such as signals that the harness reads.
+    quick : bool
+        Spare the C++ compiler its optimisations: many cells are compiled longer than they run.
     progress : callable or None
         Told what is going on before anything that takes long.
 
@@ -63,7 +66,8 @@ def compile_program(
     tool, compiler = verilator(), _compiler()
     files = {"top.v": verilog, "public.vlt": "`verilator_config\n" + public, **headers}
     files["harness.cpp"] = harness.read_text()
-    flags = (*_FLAGS, *_CXX_FLAGS)
+    cxx_flags = (*_CXX_FLAGS, "-O0" if quick else "-O2")
+    flags = (*_FLAGS, *cxx_flags)
     state = "\0".join((*files, *files.values(), top, tool.version, str(compiler), *flags))
     folder = cache_folder() / hashlib.sha256(state.encode()).hexdigest()[:32]
     program = folder / "simulator"
@@ -73,7 +77,10 @@ def compile_program(
         scratch = Path(scratch_name)
         for name, text in files.items():
             (scratch / name).write_text(text)
-        _translate_and_build(scratch, top, tool, compiler, progress or (lambda what: None))
+        tell = progress or (lambda what: None)
+        _translate(scratch, top, tool, tell)
+        tell("the C++ compiler builds the simulator (10 to 60 s the first time)")
+        _build(scratch, compiler, cxx_flags, _include_folder(tool, scratch))
         keep = folder.parent / f"{scratch.name}.done"
         keep.mkdir()
         shutil.move(scratch / "simulator", keep / "simulator")
@@ -105,32 +112,27 @@ def _compiler() -> Path:
     return compiler
 
 
-def _translate_and_build(
-    scratch: Path, top: str, tool: Verilator, compiler: Path, tell: Callable[[str], None]
-) -> None:
-    environment = {**os.environ, **tool.env}
+def _translate(scratch: Path, top: str, tool: Verilator, tell: Callable[[str], None]) -> None:
     tell("Verilator translates the Verilog to C++")
     names = ["--prefix", "Vtop", "--top-module", top, "--Mdir", "obj", "public.vlt", "top.v"]
-    run_tool([tool.binary, *_FLAGS, *names], cwd=scratch, env=environment)
-    tell("the C++ compiler builds the simulator (10 to 60 s the first time)")
-    _build(scratch, compiler, _include_folder(tool.root, scratch, tool.binary, environment))
+    run_tool([tool.binary, *_FLAGS, *names], cwd=scratch, env={**os.environ, **tool.env})
 
 
-def _include_folder(
-    root: Path | None, scratch: Path, binary: Path, environment: dict[str, str]
-) -> Path:
+def _include_folder(tool: Verilator, scratch: Path) -> Path:
+    root = tool.root
     if root is None:
-        asked = run_tool([binary, "--getenv", "VERILATOR_ROOT"], cwd=scratch, env=environment)
+        environment = {**os.environ, **tool.env}
+        asked = run_tool([tool.binary, "--getenv", "VERILATOR_ROOT"], cwd=scratch, env=environment)
         root = Path(asked.output.strip())
     return root / "include"
 
 
-def _build(scratch: Path, compiler: Path, include: Path) -> None:
+def _build(scratch: Path, compiler: Path, cxx_flags: Sequence[str], include: Path) -> None:
     """Compile on two cores and link."""
     sources = [*sorted((scratch / "obj").glob("*.cpp")), scratch / "harness.cpp"]
     sources += [include / "verilated.cpp", include / "verilated_threads.cpp"]
     folders = [scratch / "obj", scratch, include, include / "vltstd"]
-    flags = [*_CXX_FLAGS, *(word for path in folders for word in ("-I", path))]
+    flags = [*cxx_flags, *(word for path in folders for word in ("-I", path))]
 
     def compile_one(source: Path) -> Path:
         target = scratch / f"{source.stem}.o"

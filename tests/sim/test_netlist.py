@@ -107,8 +107,6 @@ def test_open_inputs_change_where_nothing_is_unknown(mapped: tuple[str, Plan, st
 def test_bundled_networks_as_they_are_built(model: str, name: str) -> None:
     found = make(DATA / f"{model}.onnx", board=name)
     pictures = load_images(DATA / "digits_test.npz", found.plan.graph, limit=LIMIT)
-    # What is all cells of ECP5 takes a C++ compiler longer than it takes Icarus to run it.
-    simulator = "icarus" if name == "ulx3s-85f" else "verilator"
-    report = simulate_netlist(found.plan, load_board(name), pictures.x, simulator=simulator)
+    report = simulate_netlist(found.plan, load_board(name), pictures.x)
     assert report.passed, report.differences
     assert report.images == LIMIT and report.cycles_per_image == found.plan.cycles
