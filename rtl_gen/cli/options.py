@@ -214,7 +214,7 @@ def _by_size() -> list[Board]:
 
 
 def _first_board(graph: Graph, fps: float | None, clock: float | None) -> tuple[Board, Folding]:
-    refused: DoesNotFit | UsageError | None = None
+    refused: dict[tuple[int, float], DoesNotFit | UsageError] = {}
     tried = set()
     for board in _by_size():
         # The same device at the same clock refuses again what it refused.
@@ -225,6 +225,6 @@ def _first_board(graph: Graph, fps: float | None, clock: float | None) -> tuple[
         try:
             return board, _solve(graph, board, fps, clock)
         except (DoesNotFit, UsageError) as error:
-            refused = error
-    assert refused is not None
-    raise refused
+            refused.setdefault((board.budget.lut4, board.clock.sync_hz), error)
+    # What the largest and fastest says is nearest to what was asked for.
+    raise refused[max(refused)]

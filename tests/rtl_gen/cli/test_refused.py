@@ -283,7 +283,7 @@ def test_interrupt(cli, tree, model: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_defect(cli, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("planted")
 
     monkeypatch.setattr("rtl_gen.cli.info.load_model", fail)

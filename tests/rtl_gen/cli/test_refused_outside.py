@@ -77,7 +77,7 @@ def test_no_verilator(refuses, model, pictures, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_package_missing(refuses, model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: object) -> None:
+    def missing(*_: object, **__: object) -> None:
         raise ModuleNotFoundError("No module named 'onnx'", name="onnx")
 
     monkeypatch.setattr("rtl_gen.cli.info.load_model", missing)
