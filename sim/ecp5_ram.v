@@ -1,5 +1,5 @@
-// A block RAM of ECP5, as FPGA-TN-02204 (the family's memory usage guide) describes it: every width,
-// both reset modes, the three write modes, and output registers.
+// A block RAM of ECP5, with the pins and widths that Yosys maps to and the behaviour that is said of
+// it (compare FPGA-TN-02204): every width, both reset modes, the three write modes, output registers.
 //
 // AD counts bits: a row of 18 is AD[13:4], and AD[3:0] chooses inside it, where narrower words leave the ninth bit of
 // each half out. Writing 18 or 36 bits, AD[1:0] or AD[3:0] say which parts of 9 are written. With 36 bits both ports
