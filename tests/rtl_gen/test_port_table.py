@@ -33,5 +33,5 @@ def test_port_table_is_the_module(naming: str) -> None:
 
 def test_elements_that_are_alike_share_a_module() -> None:
     text, _ = emit(array(), name="chip", header={})
-    assert len(re.findall(r"^module chip_core_pe\d *\(", text, re.MULTILINE)) == 1
-    assert len(re.findall(r"^  chip_core_pe0 +pe\d+ \(", text, re.MULTILINE)) == 2
+    assert len(re.findall(r"^module chip_core_core_pe\d *\(", text, re.MULTILINE)) == 1
+    assert len(re.findall(r"^  chip_core_core_pe0 +pe\d+ \(", text, re.MULTILINE)) == 2
