@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from amaranth.hdl import Const, Module, Value
 
+from bnnhw.plan import window_shape
 from bnnhw.plan.window_shape import WindowShape
 from rtl_gen import window
 from rtl_gen.loopnest import LoopNest
@@ -271,7 +272,8 @@ def test_room_in_closed_form() -> None:
 
 
 def test_one_word_less_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "ROWS", 1)
+    for module in (window, window_shape):
+        monkeypatch.setattr(module, "ROWS", 1)
     for name in ("pointwise", "stride above kernel", "grouped", "all lanes", "rows never used"):
         form = SlidingWindow(**NAMED[name]).shape
         with monkeypatch.context() as patch:
