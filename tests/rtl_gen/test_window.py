@@ -131,7 +131,8 @@ def random_shape(seed: int, padding: int = 3) -> Given:
 def test_random_shapes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if seed % 2:
         # Not rounded up, the buffer has nothing to spare.
-        monkeypatch.setattr(window, "ROWS", 1)
+        for module in (window, window_shape):
+            monkeypatch.setattr(module, "ROWS", 1)
     given = random_shape(seed)
     in_time(given)
     exercised(given, frames=2, stalls=KINDS[seed % len(KINDS)], seed=seed)
