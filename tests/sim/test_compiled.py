@@ -178,19 +178,20 @@ def test_flipped_weight_bit_is_caught(plan: Plan, text: str) -> None:
 
 
 def test_changed_threshold_is_caught(plan: Plan, text: str) -> None:
-    # Word 1 is that of rows 2 and 3; its lowest bit is that of row 2's threshold.
-    broken = in_module(text, "little_core_fc1_levels", flip(1, 0))
+    # Word 1 is that of rows 2 and 3; its lowest bit is that of the number row 2's sum begins with.
+    broken = in_module(text, "little_core_fc1_starts", flip(1, 0))
     assert "fc1" in (found := differing(plan, broken))
     assert not found & {"guard", "image_lanes"}
 
 
 def test_held_ready_is_caught(plan: Plan, text: str) -> None:
-    """The first layer's array is never ready."""
+    """The first layer never has room for a result, so that it never takes a last word."""
 
     def hold(module: str) -> str:
-        return re.sub(r"(assign step = ).*?;", r"\g<1>1'h0;", module)
+        module = module.replace("wire room_free;", "wire room_free = 1'h0;")
+        return module.replace(".some(room_free)", ".some()")
 
-    broken = compile_accelerator(plan, in_module(text, "little_core_fc1_array", hold))
+    broken = compile_accelerator(plan, in_module(text, "little_core_fc1_room", hold))
     with pytest.raises(
         CheckFailed,
         match=r"^The simulated accelerator 'little' stopped with status 3: "
