@@ -47,6 +47,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Any]]:
                 subprocess.Popen(
                     [program, "serve", *map(str, words), "--json"], cwd=tmp_path, text=True,
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    # Where the tests run in the background, a shell has them ignore it.
+                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                 )
             )  # fmt: skip
             stack.callback(process.kill)
