@@ -40,9 +40,8 @@ def compile_program(
 
     Parameters
     ----------
-    verilog : str
-    top : str
-        Name of the top module; its class is ``Vtop``.
+    verilog, top : str
+        Text, and the name of its top module, whose class is ``Vtop``.
     harness : Path
         C++ file with ``main``.
     headers : mapping of str to str
@@ -56,10 +55,8 @@ def compile_program(
 
     Raises
     ------
-    ToolMissing
-        If Verilator or a C++ compiler is missing.
-    ToolFailed
-        If one of them refuses its input.
+    ToolMissing, ToolFailed
+        If Verilator or a C++ compiler is missing, or refuses its input.
     UsageError
         If nothing can be kept in the cache folder.
     """

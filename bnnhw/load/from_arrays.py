@@ -161,13 +161,7 @@ def from_arrays(
     name : str
         Of the graph; passes `bnnhw.names.checked`.
     top : int or None
-        Classes that are sent, best first, of equals the lower number first; None: the best alone.
-
-    Returns
-    -------
-    Graph
-        With an Argmax, or a TopK where `top` is given, and a readout that gives the scores of the
-        last layer.
+        Classes of a TopK, best first, of equals the lower number first; None: an Argmax.
 
     Raises
     ------

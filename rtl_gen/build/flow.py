@@ -15,17 +15,19 @@ from bnnhw.errors import BnnhwError, UsageError
 from bnnhw.target import Board
 
 from ..tools import Toolchain, ToolFailed, environment, run_tool, toolchain, warm_up
-from . import nextpnr, patch
+from . import nextpnr
 from .platform import BuildSteps, prepare
+from .record import RECORD, record
 from .report import BuildReport, check, check_size, does_not_fit
 
-__all__ = ["build_bitstream", "scratch_folder", "try_seeds"]
+__all__ = ["BITSTREAM", "Job", "build_bitstream", "deliver", "scratch_folder", "try_seeds"]
 
 _STEPS = ("synthesis", "place and route", "pack")
 # What is kept, by suffix: bitstream, placed design as text, constraints, logs, raw timing report.
 _KEPT = (".bin", ".bit", ".asc", ".config", ".pcf", ".lpf", ".rpt", ".tim", ".nextpnr.json",
-         patch.RECORD)  # fmt: skip
-_BITSTREAM = {"ice40": ".bin", "ecp5": ".bit"}
+         RECORD)  # fmt: skip
+BITSTREAM = {"ice40": ".bin", "ecp5": ".bit"}
+"""Suffix of the bitstream."""
 _CROWDED = ("Unable to find legal placement", "no Bels remaining", "Unable to place cell")
 
 
@@ -61,8 +63,7 @@ def build_bitstream(
     cycles_per_image : int or None
         Copied into the report, which derives fps from it.
     progress : callable or None
-        Receives ``"synthesis"``, ``"place and route"`` and ``"pack"`` as each begins, and a
-        sentence before any longer wait.
+        Receives the name of each step as it begins, and a sentence before any longer wait.
     note : dict or None
         JSON values that ``NAME.rams.json`` keeps for `patch_bitstream`.
     limit : float
@@ -82,14 +83,15 @@ def build_bitstream(
     steps = prepare(core, board, name=name, **options)
     target = Path(out_dir)
     with scratch_folder(target, name) as scratch:
-        job = _Job(board, name, toolchain(board.family), Path(scratch))
+        job = Job(board, name, toolchain(board.family), Path(scratch))
         job.begin(steps, tell)
         job.run(steps, tell, limit)
         report = job.report(seed, cycles_per_image)
         check(report, board)
         job.keep_contents(options, note or {})
         (job.place / f"{name}.report.json").write_text(report.to_json(), encoding="utf-8")
-        _move(job.place, target, name)
+        # The report comes last: who sees it finds everything that it speaks of.
+        deliver(job.place, target, [f"{name}{suffix}" for suffix in (*_KEPT, ".report.json")])
     return report
 
 
@@ -127,7 +129,7 @@ def try_seeds(
     steps = prepare(core, board, name=name, seed=seeds[0])
     reports = []
     with tempfile.TemporaryDirectory(prefix=f"{name}.") as scratch:
-        job = _Job(board, name, toolchain(board.family), Path(scratch))
+        job = Job(board, name, toolchain(board.family), Path(scratch))
         job.begin(steps, tell)
         tell(_STEPS[0])
         job.step(_STEPS[0], steps, limit)
@@ -141,8 +143,18 @@ def try_seeds(
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One build in its scratch folder."""
+class Job:
+    """One build in its scratch folder.
+
+    Parameters
+    ----------
+    board : Board
+    name : str
+        Of the design and of its files.
+    tools : Toolchain
+    place : Path
+        The folder.
+    """
 
     board: Board
     name: str
@@ -193,7 +205,7 @@ class _Job:
             clocks=nextpnr.clock_timings(raw),
             slowest=nextpnr.slowest_path(raw),
             tools={**versions, "amaranth": version("amaranth")},
-            bitstream=self.name + _BITSTREAM[self.board.family],
+            bitstream=self.name + BITSTREAM[self.board.family],
             cycles_per_image=cycles_per_image,
         )
 
@@ -202,8 +214,8 @@ class _Job:
         netlist = _text(self.place / f"{self.name}.json")
         if not netlist:
             return  # Without it there is nothing to hold a patch against, and so there is none.
-        told = patch.record(netlist, board=self.board.name, options=options, note=note)
-        (self.place / f"{self.name}{patch.RECORD}").write_text(told, encoding="utf-8")
+        told = record(netlist, board=self.board.name, options=options, note=note)
+        (self.place / f"{self.name}{RECORD}").write_text(told, encoding="utf-8")
 
     def _named(self, failed: ToolFailed) -> ToolFailed | None:
         """Quote the error from the log, where Yosys writes nothing else."""
@@ -222,8 +234,8 @@ class _Job:
         over = {kind: entry for kind, entry in found.items() if entry.used > entry.available}
         if over or any(sign in log for sign in _CROWDED):
             return does_not_fit(self.name, self.board, over)
-        if failed.status is None and self.board.family == "ice40":
-            todo = "Use the other router (router2), allow more time, or try another seed."
+        if failed.status is None:
+            todo = "Try another seed or a smaller folding, or allow more time."
             return ToolFailed(failed.what, todo, output=failed.output, status=None)
         return None
 
@@ -245,14 +257,19 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def _move(place: Path, target: Path, name: str) -> None:
-    kept = [f"{name}{suffix}" for suffix in (*_KEPT, ".report.json")]
+def deliver(place: Path, target: Path, names: Sequence[str]) -> None:
+    """Move those of the files that are there to the folder of the output, in this order.
+
+    Raises
+    ------
+    UsageError
+        If that cannot be written.
+    """
     try:
         target.mkdir(parents=True, exist_ok=True)
-        # The report comes last: who sees it finds everything that it speaks of.
-        for file in kept:
-            if (place / file).is_file():
-                shutil.move(place / file, target / file)
+        for name in names:
+            if (place / name).is_file():
+                shutil.move(place / name, target / name)
     except OSError as error:
         raise UsageError(
             f"'{target}' cannot be written: {error.strerror}.", "Choose a folder of your own."

@@ -1,84 +1,22 @@
 """New weights into a bitstream that is there: synthesis again, but no place and route."""
 
-import json
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from amaranth import Elaboratable
 
 from bnnhw.errors import UsageError
-from bnnhw.files import read_capped
-from bnnhw.names import printable
 from bnnhw.target import Board
 
-from ..tools import environment, run_tool, toolchain
+from ..tools import toolchain
 from .contents import Netlist, read_netlist, rewrite
+from .flow import BITSTREAM, Job, deliver, scratch_folder
 from .platform import prepare
+from .record import RECORD, read_record, record
 
-__all__ = ["RECORD", "patch_bitstream", "read_record", "record"]
+__all__ = ["patch_bitstream"]
 
-RECORD = ".rams.json"
-"""Suffix of the file that a build leaves for this."""
-_FORMAT = 1
-_CAP = 64 << 20
 _PLACED = {"ice40": ".asc", "ecp5": ".config"}
-_BITSTREAM = {"ice40": ".bin", "ecp5": ".bit"}
-
-
-def record(netlist: str, *, board: str, options: Mapping[str, Any], note: Mapping[str, Any]) -> str:
-    """Say as JSON what a later patch must know of a build.
-
-    Parameters
-    ----------
-    netlist : str
-        What Yosys wrote as JSON.
-    board : str
-        Name or path of the board, as `load_board` takes it.
-    options : dict
-        Those of `prepare`.
-    note : dict
-        JSON values of the caller's own.
-    """
-    found = read_netlist(netlist)
-    rams = {name: [f"{row:x}" for row in rows] for name, rows in found.rams.items()}
-    told = {
-        "format": _FORMAT,
-        "board": board,
-        "options": dict(options),
-        "netlist": found.digest,
-        "note": dict(note),
-        "rams": rams,
-    }
-    return json.dumps(told, indent=0, sort_keys=True) + "\n"
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Read what `record` wrote.
-
-    Raises
-    ------
-    UsageError
-        If there is no such file, or it is none.
-    """
-    todo = "Build the design again with this version of bnnhw."
-    try:
-        told = json.loads(read_capped(path, _CAP))
-        if told["format"] != _FORMAT:
-            raise ValueError("another format")
-        rams = {str(k): tuple(int(row, 16) for row in rows) for k, rows in told["rams"].items()}
-        netlist = Netlist(str(told["netlist"]), rams)
-        checked: dict[str, Any] = {
-            "netlist": netlist,
-            "board": str(told["board"]),
-            "options": {key: told["options"][key] for key in ("seed", "wide_luts", "router2")},
-            "note": dict(told["note"]),
-        }
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        shown = printable(str(path))
-        raise UsageError(f"'{shown}' is no record of a build: {error!r}.", todo) from error
-    return checked
 
 
 def patch_bitstream(
@@ -123,8 +61,6 @@ def patch_bitstream(
     ToolMissing, ToolFailed
         If a tool is not installed, or fails.
     """
-    from .flow import scratch_folder
-
     tell = progress or (lambda step: None)
     family = board.family
     known = read_record(build / f"{name}{RECORD}")
@@ -132,29 +68,21 @@ def patch_bitstream(
     if not placed.is_file():
         raise UsageError(f"'{placed}' does not exist.", "Give the folder of a whole build.")
     steps = prepare(core, board, name=name, **known["options"])
-    tools, env = toolchain(family), environment(family)
     with scratch_folder(out, name) as scratch:
-        place = Path(scratch)
-        for file, text in steps.files.items():
-            (place / file).write_bytes(text.encode() if isinstance(text, str) else text)
+        job = Job(board, name, toolchain(family), Path(scratch))
+        job.begin(steps, tell)
         tell("synthesis")
-        run_tool([tools.programs[steps.commands[0][0]], *steps.commands[0][1:]],
-                 cwd=place, env=env, limit=limit)  # fmt: skip
-        text = (place / f"{name}.json").read_text(encoding="utf-8")
+        job.step("synthesis", steps, limit)
+        text = (job.place / f"{name}.json").read_text(encoding="utf-8")
         result = _rewritten(family, placed.read_text(encoding="utf-8"), known["netlist"], text)
-        (place / placed.name).write_text(result, encoding="utf-8")
+        (job.place / placed.name).write_text(result, encoding="utf-8")
         tell("pack")
-        run_tool([tools.programs[steps.commands[2][0]], *steps.commands[2][1:]],
-                 cwd=place, env=env, limit=limit)  # fmt: skip
+        job.step("pack", steps, limit)
         told = record(text, board=known["board"], options=known["options"], note=known["note"])
-        (place / f"{name}{RECORD}").write_text(told, encoding="utf-8")
-        out.mkdir(parents=True, exist_ok=True)
-        files = [
-            out / f"{name}{suffix}" for suffix in (_BITSTREAM[family], _PLACED[family], RECORD)
-        ]
-        for path in files:
-            shutil.move(place / path.name, path)
-    return files
+        (job.place / f"{name}{RECORD}").write_text(told, encoding="utf-8")
+        names = [f"{name}{end}" for end in (BITSTREAM[family], _PLACED[family], RECORD)]
+        deliver(job.place, out, names)
+    return [out / file for file in names]
 
 
 def _rewritten(family: str, placed: str, old: Netlist, text: str) -> str:

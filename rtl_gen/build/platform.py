@@ -14,7 +14,6 @@ from amaranth.build.res import ResourceError
 from amaranth.vendor import LatticeECP5Platform, LatticeICE40Platform
 
 from bnnhw.errors import ToolMissing, UsageError
-from bnnhw.fold.memory import SHAPES
 from bnnhw.names import checked
 from bnnhw.target import Board
 
@@ -130,10 +129,9 @@ def prepare(
         Let synthesis for ECP5 join LUT4s by multiplexers. That doubles the area of popcounts and
         adders, so it is off unless asked for.
     router2 : bool
-        Use nextpnr's other router on iCE40. The usual one can run for ever where one net feeds both
-        inputs of a carry cell, as the counts' chains do; this one does not, at five to ten percent
-        of the clock. ECP5 always has it: on designs of 20,000 cells the usual one takes hours where
-        this takes minutes.
+        Use nextpnr's other router on iCE40: the usual one can run for ever where one net feeds both
+        inputs of a carry cell, as in the counts' chains. ECP5 always has it: designs of 20,000 LUT4
+        take minutes instead of hours.
 
     Raises
     ------
@@ -150,8 +148,6 @@ def prepare(
     equip(platform, board.family)
     if ecp5:
         platform.add_file(carry_cells.FILE, carry_cells.CELLS)
-        # A block RAM's output takes 5.6 ns from the clock (speed grade 6), a flip-flop's 0.5 ns.
-        platform.block_ram_shapes = SHAPES["ecp5"]
     options = ["--seed", str(int(seed)), "--freq", f"{clock.sync_hz / 1_000_000:.6f}"]
     # Whether the clock is met is judged from the report, where the numbers are.
     options += ["--timing-allow-fail", "--report", f"{name}.nextpnr.json"]

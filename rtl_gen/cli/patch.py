@@ -49,7 +49,8 @@ def patch(
 ) -> None:
     """Put the weights of another model of the same shape into a build's bitstream."""
     from rtl_gen.build.boards import load_board
-    from rtl_gen.build.patch import RECORD, patch_bitstream, read_record
+    from rtl_gen.build.patch import patch_bitstream
+    from rtl_gen.build.record import RECORD, read_record
     from rtl_gen.network import network_files
     from rtl_gen.output import publish
     from rtl_gen.system import LinkedAccelerator

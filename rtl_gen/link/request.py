@@ -160,12 +160,10 @@ class RequestReceiver(wiring.Component):
             self.bench.eq(taken & word.end & intact & is_bench & (wrong == 0)),
             self.hello.eq(taken & word.end & intact & is_hello & (wrong == 0)),
         ]
+        if self._benchmark:
+            self._take_count(m, byte & (header == 3) & is_bench, length)
         rest = Mux(is_weights, WEIGHTS_BYTES, Mux(is_bench, BENCH_BYTES, 0))
         payload = Mux(is_infer, self.frame_bytes, rest)
-        if self._benchmark:
-            for index in range(BENCH_BYTES):
-                with m.If(byte & (header == 3) & is_bench & (length == index) & ~self.benching):
-                    m.d.sync += self.count.word_select(index, 8).eq(word.data)
         no_room = (is_infer & self.refused) | (is_weights & self.busy)
         with m.If(~version_known):
             m.d.comb += wrong.eq(ErrorCode.VERSION)
@@ -178,20 +176,31 @@ class RequestReceiver(wiring.Component):
         with m.Elif(no_room | (is_bench & self.engaged)):
             m.d.comb += wrong.eq(ErrorCode.BUSY)
 
-        with m.If(self.control.ready):
-            m.d.sync += self.control.valid.eq(0)
         with m.If(taken & word.end):
             m.d.sync += [header.eq(0), length.eq(0)]
-            with m.If(~intact):
-                m.d.comb += self.bad.eq(1)
-            with m.Elif(~is_infer | (wrong != 0)):
-                with m.If(self.control.valid & ~self.control.ready):
-                    m.d.comb += self.bad.eq(1)
-                with m.Else():
-                    m.d.sync += self.control.valid.eq(1)
-                    m.d.sync += self.control.payload.code.eq(wrong)
-                    m.d.sync += self.control.payload.sequence.eq(sequence)
+        plain = taken & word.end & intact & (~is_infer | (wrong != 0))
+        self._send(m, plain, wrong, sequence)
+        with m.If(taken & word.end & ~intact):
+            m.d.comb += self.bad.eq(1)
         return m
+
+    def _take_count(self, m: Module, here: Value, length: Signal) -> None:
+        """Keep how many images a benchmark has, while none runs."""
+        for index in range(BENCH_BYTES):
+            with m.If(here & (length == index) & ~self.benching):
+                m.d.sync += self.count.word_select(index, 8).eq(self.i.payload.data)
+
+    def _send(self, m: Module, here: Value, code: Signal, sequence: Signal) -> None:
+        """Put an answer other than a result on offer; it is lost, and counted, if one waits."""
+        with m.If(self.control.ready):
+            m.d.sync += self.control.valid.eq(0)
+        with m.If(here):
+            with m.If(self.control.valid & ~self.control.ready):
+                m.d.comb += self.bad.eq(1)
+            with m.Else():
+                m.d.sync += self.control.valid.eq(1)
+                m.d.sync += self.control.payload.code.eq(code)
+                m.d.sync += self.control.payload.sequence.eq(sequence)
 
 
 class RequestBuffer(wiring.Component):

@@ -37,11 +37,12 @@ def measure(settings: Settings) -> list[Row]:
             continue
         settings.say(f"   {row.name}")
         result = stored[row.name]
+        graph = row.graph() if row.graph else load_model(Path(row.network))
         found.append(
             {
                 "name": row.name.partition(" on ")[0].rstrip(","),
                 "device": result["device"],
-                "operations": _operations(load_model(Path(row.network))),
+                "operations": _operations(graph),
                 "lut4": result["usage"]["lut4"]["used"],
                 "ebr": result["usage"]["ebr"]["used"],
                 "fmax_mhz": statistics.median(result["fmax_mhz"]),

@@ -30,6 +30,7 @@ from bnnhw.graph import (
 )
 
 MakeGraph = Callable[..., Graph]
+MakeNetwork = Callable[[Sequence[int]], Graph]
 
 
 @pytest.fixture(scope="session")
@@ -167,3 +168,21 @@ class _Grower:
         multiplier, offset = self.rng.integers(-300, 300, (2, channels))
         clip = (self.draw(-99, 0), self.draw(0, 99)) if self.draw(0, 2) else None
         return self.add(Affine, [source], multiplier, offset, self.draw(0, 12), clip)
+
+
+@pytest.fixture(scope="session")
+def network() -> MakeNetwork:
+    """Give a function that makes a chain of dense layers of these sizes, input first."""
+    return _shapes
+
+
+def _shapes(sizes: Sequence[int]) -> Graph:
+    nodes: list[Node] = [Input("image", (), (sizes[0],))]
+    for number, (columns, rows) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+        weight = np.ones((rows, columns), np.uint8)
+        nodes.append(Dense(f"fc{number}", (nodes[-1].name,), weight))
+        if number < len(sizes) - 1:
+            level, direction = np.zeros((rows, 1), np.int64), np.ones(rows, np.int8)
+            nodes.append(Threshold(f"act{number}", (nodes[-1].name,), level, direction))
+    nodes.append(Argmax("top", (nodes[-1].name,), np.zeros(sizes[-1], np.int64)))
+    return Graph("net", tuple(nodes), (nodes[-2].name, "top"))

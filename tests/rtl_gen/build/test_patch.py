@@ -19,7 +19,8 @@ from bnnhw.plan import make_plan
 from rtl_gen.build.boards import load_board
 from rtl_gen.build.contents import Netlist, read_netlist, rewrite
 from rtl_gen.build.flow import build_bitstream
-from rtl_gen.build.patch import patch_bitstream, read_record, record
+from rtl_gen.build.patch import patch_bitstream
+from rtl_gen.build.record import read_record, record
 from rtl_gen.system import LinkedAccelerator
 from sim.samples import network
 

@@ -14,7 +14,7 @@ from bnnhw.fold import Folding, LayerFold
 from bnnhw.graph import Dense, Graph, Threshold, save_graph
 from bnnhw.plan import make_plan
 from rtl_gen.build.boards import load_board
-from rtl_gen.build.patch import record
+from rtl_gen.build.record import record
 from rtl_gen.cli.board import build_network
 from rtl_gen.cli.options import Planned
 from rtl_gen.cli.patch import patch, patch_note

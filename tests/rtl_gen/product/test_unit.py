@@ -128,6 +128,21 @@ async def write(ctx: Any, port: Any, address: int, data: int) -> bool:
     return bool(error)
 
 
+async def load(ctx: Any, dut: Any, shape: Shape, matrix: Any, levels: list[int]) -> None:
+    """Write all weights and thresholds; none may be refused."""
+    rows, columns, pe, simd = shape
+    weights, thresholds = windows(shape)
+    for number, word in enumerate(weight_words(matrix, shape)):
+        for part in range(len(weights.parts)):
+            address = number * weights.stride // 4 + part
+            data = pack(word, simd) >> 32 * part & 0xFFFFFFFF
+            assert not await write(ctx, dut.weights, address, data)
+    for row in range(-(-rows // pe) * pe):
+        level = levels[row] if row < rows else columns + 1
+        address = row // pe * thresholds.stride // 4 + row % pe
+        assert not await write(ctx, dut.thresholds, address, level)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("pause", [0, 50])
 def test_stop_load_and_go_on(shape: Shape, pause: int) -> None:
@@ -160,15 +175,7 @@ def test_stop_load_and_go_on(shape: Shape, pause: int) -> None:
                 assert await write(ctx, dut.weights, 0, 0), "written while busy"
             matrix = dice.integers(0, 2, (rows, columns))
             levels = [int(level) for level in dice.integers(0, columns + 2, rows)]
-            for number, word in enumerate(weight_words(matrix, shape)):
-                for part in range(len(weights.parts)):
-                    address = number * weights.stride // 4 + part
-                    data = pack(word, simd) >> 32 * part & 0xFFFFFFFF
-                    assert not await write(ctx, dut.weights, address, data)
-            for row in range(groups * pe):
-                level = levels[row] if row < rows else columns + 1
-                address = row // pe * thresholds.stride // 4 + row % pe
-                assert not await write(ctx, dut.thresholds, address, level)
+            await load(ctx, dut, shape, matrix, levels)
             sets.append((matrix, levels))
             assert not ctx.get(dut.o.valid), "a result without RUN"
             ctx.set(dut.run, 1)
