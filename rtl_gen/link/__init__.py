@@ -6,6 +6,7 @@ from .cobs import CobsDecoder, CobsEncoder
 from .host import HostLink, default_credits
 from .reply import ReplySender
 from .request import RequestBuffer, RequestReceiver
+from .spi import SpiPeripheral
 from .uart import UartReceiver, UartTransmitter
 from .weights import WeightLoader
 
@@ -18,6 +19,7 @@ __all__ = [
     "RequestBuffer",
     "RequestReceiver",
     "ResultBytes",
+    "SpiPeripheral",
     "UartReceiver",
     "UartTransmitter",
     "WeightLoader",
