@@ -1,5 +1,7 @@
 """The board's end of the link, whole."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -19,30 +21,34 @@ from .benchmark import Benchmark
 from .cobs import CobsDecoder, CobsEncoder
 from .reply import ReplySender
 from .request import RequestBuffer, RequestReceiver
+from .spi import SPI_WIRES, SpiPeripheral
 from .uart import UartReceiver, UartTransmitter
 from .weights import WeightLoader
 
-__all__ = ["HostLink", "default_credits"]
+__all__ = ["UART_WIRES", "HostLink", "default_credits"]
+
+UART_WIRES = {"rx": In(1), "tx": Out(1)}
+"""The wires as members of a component."""
 
 
 def default_credits(frame_bytes: int) -> int:
-    """Choose the number of request buffers: 4, or what fits 2 KiB, at least 1."""
+    """Choose the number of request buffers: 8, or what fits 2 KiB, at least 1."""
     stride = 1 << (frame_bytes - 1).bit_length()
-    return max(1, min(4, 2048 // stride))
+    return max(1, min(8, 2048 // stride))
 
 
 class HostLink(wiring.Component):
-    """Puts an accelerator behind a serial line that carries the frames of `docs/protocol.md`.
+    """Puts an accelerator behind a UART or SPI that carries the frames of `docs/protocol.md`.
 
     A request's payload appears on `o` only after its CRC was right, in the order of arrival, a byte
     every two cycles; it may stall for any time. Answers on `i` belong to the requests in the same
     order; `i` is taken at the pace of the line. Requests that find all `credits` buffers taken are
-    refused with an ERROR. Nothing that arrives on `rx` stops it.
+    refused with an ERROR. Nothing that arrives on the line stops it.
 
     Parameters
     ----------
-    divisor : int
-        Cycles per bit of the line, at least 4.
+    divisor : int or None
+        Cycles per bit of the UART, at least 4; None where the line is SPI.
     frame_bytes, answer_bytes : int
         Bytes of one request payload and of one answer.
     classes : int
@@ -66,6 +72,8 @@ class HostLink(wiring.Component):
         The line from the host, from any clock domain; high when idle.
     tx : Signal(), out
         The line to the host, from a register.
+    sck, cs, mosi, miso : Signal()
+        In place of these two, where the line is SPI: see `SpiPeripheral`.
     o : stream of `word(1, 8)`, out
         Request payloads, `last` on the last byte.
     i : stream of `word(1, 8)`, in
@@ -95,8 +103,10 @@ class HostLink(wiring.Component):
     ):
         if not isinstance(answer_bytes, int) or answer_bytes < 1:
             raise ValueError(f"answer_bytes must be a positive integer, not {answer_bytes!r}")
-        self._rx = UartReceiver(divisor=divisor)
-        self._tx = UartTransmitter(divisor=divisor)
+        self._spi = SpiPeripheral() if divisor is None else None
+        if divisor is not None:
+            self._rx = UartReceiver(divisor=divisor)
+            self._tx = UartTransmitter(divisor=divisor)
         writable = weight_blocks != 0
         self._loader = WeightLoader(blocks=weight_blocks, crc=weight_crc) if writable else None
         self._receiver = RequestReceiver(
@@ -115,7 +125,8 @@ class HostLink(wiring.Component):
         answer = answer_bytes + (CLOCKS_BYTES if benchmark else 0)
         longest = HEADER_BYTES + max(answer, len(self._hello.pack())) + CRC_BYTES
         self._encoder = CobsEncoder(max_bytes=longest)
-        members = {"rx": In(1), "tx": Out(1), "o": Out(port(1, 8)), "i": In(port(1, 8))}
+        wires = UART_WIRES if self._spi is None else SPI_WIRES
+        members = {**wires, "o": Out(port(1, 8)), "i": In(port(1, 8))}
         if writable:
             members["o_load"] = Out(port(1, CHUNK_BITS))
         super().__init__(members)
@@ -128,31 +139,30 @@ class HostLink(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Join the components and count what they drop."""
         m = Module()
-        m.submodules.uart_rx = uart_rx = self._rx
+        incoming, outgoing, error = self._line(m)
         m.submodules.decoder = decoder = CobsDecoder()
         m.submodules.receiver = receiver = self._receiver
         m.submodules.buffer = buffer = self._buffer
         m.submodules.sender = sender = self._sender
         m.submodules.encoder = encoder = self._encoder
-        m.submodules.uart_tx = uart_tx = self._tx
-        wiring.connect(m, uart_rx.o, decoder.i)
+        wiring.connect(m, incoming, decoder.i)
         wiring.connect(m, decoder.o, receiver.i)
         wiring.connect(m, receiver.o, buffer.i)
         wiring.connect(m, receiver.control, sender.control)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
-        wiring.connect(m, buffer.sequence, sender.sequence)
+        wiring.connect(m, buffer.place, sender.place)
         wiring.connect(m, sender.o, encoder.i)
-        wiring.connect(m, encoder.o, uart_tx.i)
+        wiring.connect(m, encoder.o, outgoing)
 
         bad_frames, line_errors = Signal(16), Signal(8)
         m.d.sync += [
             bad_frames.eq(bad_frames + receiver.bad),
-            line_errors.eq(line_errors + uart_rx.error),
+            line_errors.eq(line_errors + error),
         ]
         m.d.comb += [
-            uart_rx.rx.eq(self.rx),
-            self.tx.eq(uart_tx.tx),
             receiver.refused.eq(buffer.refused),
+            sender.numbers.valid.eq(buffer.kept),
+            sender.numbers.payload.eq(buffer.number),
             sender.status[: 8 * STATUS_BYTES].eq(Cat(bad_frames, line_errors, buffer.queued)),
         ]
         if self._benchmark is None:
@@ -161,7 +171,7 @@ class HostLink(wiring.Component):
         answering, busy = Signal(), Signal()
         with m.If(sender.i.valid & sender.i.ready & sender.i.payload.last):
             m.d.sync += answering.eq(0)
-        with m.Elif(buffer.sequence.valid & buffer.sequence.ready):
+        with m.Elif(buffer.place.valid & buffer.place.ready):
             m.d.sync += answering.eq(1)
         m.d.comb += busy.eq(answering | (buffer.queued != 0))
         if self._loader is not None:
@@ -169,6 +179,22 @@ class HostLink(wiring.Component):
         if self._benchmark is not None:
             self._bench(m, self._benchmark, busy)
         return m
+
+    def _line(self, m: Module) -> tuple[Any, Any, Signal]:
+        """Put in what makes bytes of the wires and wires of the bytes; tell where it errs."""
+        if self._spi is not None:
+            m.submodules.spi = spi = self._spi
+            m.d.comb += [
+                spi.sck.eq(self.sck),
+                spi.cs.eq(self.cs),
+                spi.mosi.eq(self.mosi),
+                self.miso.eq(spi.miso),
+            ]
+            return spi.o, spi.i, spi.error
+        m.submodules.uart_rx = uart_rx = self._rx
+        m.submodules.uart_tx = uart_tx = self._tx
+        m.d.comb += [uart_rx.rx.eq(self.rx), self.tx.eq(uart_tx.tx)]
+        return uart_rx.o, uart_tx.i, uart_rx.error
 
     def _bench(self, m: Module, bench: Benchmark, busy: Signal) -> None:
         """Put the benchmark before the sender, and beside the buffer."""

@@ -1,6 +1,5 @@
 """From decoded frames to request payloads that are known to be good."""
 
-from itertools import pairwise
 from typing import Any
 
 from amaranth import *
@@ -22,12 +21,17 @@ from bnnhw.link.protocol import (
 from ..streams import port
 from .cobs import token
 
-__all__ = ["RequestBuffer", "RequestReceiver", "control"]
+__all__ = ["RequestBuffer", "RequestReceiver", "control", "number"]
 
 
 def control():
     """Layout of a reply without accelerator: `code` is an `ErrorCode`, or 0 for HELLO_REPLY."""
     return data.StructLayout({"code": 3, "sequence": 8})
+
+
+def number(credits):
+    """Layout of a request's sequence number, and of its place among `credits`."""
+    return data.StructLayout({"place": max(1, ceil_log2(credits)), "sequence": 8})
 
 
 class RequestReceiver(wiring.Component):
@@ -204,12 +208,13 @@ class RequestReceiver(wiring.Component):
 
 
 class RequestBuffer(wiring.Component):
-    """Keeps payloads until the accelerator takes them, and their numbers until the answer leaves.
+    """Keeps payloads until the accelerator takes them, and their places until the answer leaves.
 
     Takes a byte a cycle and never stalls `i`. A payload whose verdict is bad, or that finds every
     place taken, leaves no trace. The first byte of a payload comes out two cycles after its
     verdict, the others one every two cycles, a cycle later where a byte comes in at that moment. A
-    place is free again when its payload has left and its sequence number has been taken.
+    place is free again when its payload has left and `place` has been taken. Places are given in
+    turns, so that whoever keeps something of a request (its sequence number) may keep it there.
 
     Parameters
     ----------
@@ -224,8 +229,12 @@ class RequestBuffer(wiring.Component):
         Payloads and verdicts from `RequestReceiver`.
     o : stream of `word(1, 8)`, out
         Good payloads, `last` on the last byte.
-    sequence : stream of 8 bits, out
-        Sequence numbers of the requests that were not answered yet, oldest first.
+    place : stream of the width of a place, out
+        Places of the requests that were not answered yet, oldest first.
+    kept : Signal(), out
+        The payload whose verdict this is was good, and is kept.
+    number : Signal of `number(credits)`, out
+        With `kept`: its sequence number, and its place.
     repeat : Signal(), in
         The payload whose last byte is read now will be read again.
     ends : Signal(), out
@@ -233,7 +242,7 @@ class RequestBuffer(wiring.Component):
     refused : Signal(), out
         Bytes of the payload that comes in now found no place.
     queued : Signal(8), out
-        Requests whose sequence number was not taken yet.
+        Requests whose place was not taken yet.
 
     Raises
     ------
@@ -254,7 +263,9 @@ class RequestBuffer(wiring.Component):
             {
                 "i": In(stream.Signature(token())),
                 "o": Out(port(1, 8)),
-                "sequence": Out(stream.Signature(8)),
+                "place": Out(stream.Signature(number(credits)["place"].shape)),
+                "kept": Out(1),
+                "number": Out(number(credits)),
                 "repeat": In(1),
                 "ends": Out(1),
                 "refused": Out(1),
@@ -273,7 +284,7 @@ class RequestBuffer(wiring.Component):
         return self._credits
 
     def elaborate(self, platform: object) -> Module:
-        """Build the memory, its writer, its reader and the queue of numbers."""
+        """Build the memory, its writer and its reader."""
         m = Module()
         place_bits = ceil_log2(self.credits)
         # A stride that is a power of two costs memory, not logic: an address is two fields.
@@ -326,19 +337,12 @@ class RequestBuffer(wiring.Component):
                 drained.eq(drained + (at_end & ~self.repeat)),
             ]
 
-        # A queue that shifts is smaller than a memory of flip-flops with its multiplexer.
-        numbers = [Signal(8, name=f"number_{k}", reset_less=True) for k in range(self.credits)]
-        keep, leave = Signal(), Signal()
         m.d.comb += [
-            keep.eq(self.i.valid & word.end & word.good),
-            leave.eq(self.sequence.valid & self.sequence.ready),
-            self.sequence.payload.eq(numbers[0]),
-            self.sequence.valid.eq(filled != answered),
+            self.kept.eq(self.i.valid & word.end & word.good),
+            self.number.sequence.eq(word.data),
+            self.number.place.eq(filled[:place_bits]),
+            self.place.payload.eq(answered[:place_bits]),
+            self.place.valid.eq(filled != answered),
         ]
-        m.d.sync += answered.eq(answered + leave)
-        # On arrival all free places take the number: the first of them is the one that counts.
-        for place, (number, behind) in enumerate(pairwise([*numbers, word.data])):
-            free = queued <= place
-            with m.If(leave | (keep & free)):
-                m.d.sync += number.eq(Mux(keep & (queued <= place + 1), word.data, behind))
+        m.d.sync += answered.eq(answered + (self.place.valid & self.place.ready))
         return m

@@ -196,7 +196,8 @@ def test_real_driver_waits_for_answers_of_an_earlier_program(
 
 
 @pytest.mark.parametrize(
-    ("frame_bytes", "credits"), [(1, 4), (98, 4), (512, 4), (513, 2), (1025, 1), (3072, 1)]
+    ("frame_bytes", "credits"),
+    [(1, 8), (98, 8), (256, 8), (257, 4), (513, 2), (1025, 1), (3072, 1)],
 )
 def test_default_credits(frame_bytes, credits):
     assert default_credits(frame_bytes) == credits

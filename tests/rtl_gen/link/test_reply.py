@@ -7,7 +7,7 @@ from cobs import cobs
 from bnnhw.link import Frame, Hello, Kind, WeightState, encode
 from rtl_gen.link import ReplySender, ResultBytes
 from sim.bench import exercise, run
-from sim.streams import STALLS, frame
+from sim.streams import STALLS, frame, never, send
 
 HELLO = Hello(bytes(range(100, 132)), 98, 21, 10, 12_000_000, 4)
 STATUS = 0x04_03_02_01
@@ -16,6 +16,13 @@ STATUS = 0x04_03_02_01
 def raw(kind, sequence, payload):
     """Bytes of a frame before stuffing, from the host's own encoder."""
     return list(cobs.decode(encode(Frame(kind, sequence, payload))[:-1]))
+
+
+def asked(numbers):
+    """Sequence numbers of requests as both of the sender's streams have them, in places in turn."""
+    places = [k % HELLO.credits for k in range(len(numbers))]
+    kept = [{"place": p, "sequence": n} for p, n in zip(places, numbers, strict=True)]
+    return {"numbers": kept, "place": places}
 
 
 def sender(status=STATUS, hello=HELLO):
@@ -37,8 +44,43 @@ def test_answers_carry_their_sequence(stalls):
     answers = [dice.randbytes(n) for n in (1, 2, 21, 5)]
     numbers = [0, 255, 7, 8]
     expected = [raw(Kind.RESULT, n, some) for n, some in zip(numbers, answers, strict=True)]
-    inputs = {"i": words(answers), "sequence": numbers, "control": []}
-    exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)}, stalls=stalls)
+    inputs = {"i": words(answers), "control": [], **asked(numbers)}
+    # A number is there before its place is; all others stall.
+    waits = dict.fromkeys(("i", "place", "o"), stalls)
+    exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)}, stalls=waits)
+
+
+def test_numbers_come_in_at_any_moment():
+    """Also at those at which the memory would be read, for answers and for the HELLO_REPLY."""
+    for late in range(40):
+        answer, hello = raw(Kind.RESULT, 77, b"ab"), raw(Kind.HELLO_REPLY, 5, HELLO.pack())
+        dut, got = ReplySender(hello=HELLO), []
+
+        async def host(ctx, dut=dut, late=late):
+            for cycle in range(2 * len(HELLO.pack()) + 40):
+                ctx.set(dut.control.valid, cycle == 0)
+                ctx.set(dut.control.payload, {"code": 0, "sequence": 5})
+                # Two in a row, and one more while the answer's own number is looked for.
+                ctx.set(dut.numbers.valid, cycle in (late, late + 1, late + 90))
+                ctx.set(dut.numbers.payload, {"place": 2 if cycle == late else 3, "sequence": 77})
+                ctx.set(dut.place.valid, cycle > late + 1)
+                ctx.set(dut.place.payload, 2)
+                await ctx.tick()
+
+        async def accelerator(ctx, dut=dut):
+            await send(ctx, dut.i, words([b"ab"]), stall=never)
+
+        async def line(ctx, dut=dut, got=got):
+            ctx.set(dut.o.ready, 1)
+            while sum(word[1] for word in got) < 2:
+                *_, moved, byte, last = await ctx.tick().sample(
+                    dut.o.valid, dut.o.payload.data[0], dut.o.payload.last
+                )
+                if moved:
+                    got.append((byte, last))
+
+        run(dut, host, accelerator, line, deadline=300)
+        assert [byte for byte, _ in got] == hello + answer
 
 
 @pytest.mark.parametrize("stalls", [0, 50, "toggle"])
@@ -50,7 +92,7 @@ def test_hello_and_errors(stalls):
         raw(Kind.ERROR, 6, bytes([4])),
         raw(Kind.HELLO_REPLY, 7, hello),
     ]
-    inputs = {"i": [], "sequence": [], "control": control}
+    inputs = {"i": [], "control": control, **asked([])}
     exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)}, stalls=stalls)
 
 
@@ -95,8 +137,8 @@ def status_of(dut, hold):
 def test_control_goes_first_and_resets_cleanly():
     inputs = {
         "i": words([b"ab"]),
-        "sequence": [9],
         "control": [{"code": 2, "sequence": 1}],
+        **asked([9]),
     }
     expected = [raw(Kind.ERROR, 1, bytes([2])), raw(Kind.RESULT, 9, b"ab")]
     for reset_after in (0, 3, 6, 11):
@@ -104,17 +146,17 @@ def test_control_goes_first_and_resets_cleanly():
 
 
 def test_latency_and_pace():
-    inputs = {"i": words([b"abc"] * 3), "sequence": [1, 2, 3], "control": []}
+    inputs = {"i": words([b"abc"] * 3), "control": [], **asked([1, 2, 3])}
     expected = [raw(Kind.RESULT, n, b"abc") for n in (1, 2, 3)]
     log = exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)})
-    assert log.moves["o"][0] - log.moves["sequence"][0] == 1
+    assert log.moves["o"][0] - log.moves["place"][0] == 1
     assert log.period == 3 + 3 + 2 + 1
 
 
 def test_bench_catches_a_crc_of_another_variant():
     wrong = raw(Kind.RESULT, 1, b"ab")
     wrong[-1] ^= 0x21
-    inputs = {"i": words([b"ab"]), "sequence": [1], "control": []}
+    inputs = {"i": words([b"ab"]), "control": [], **asked([1])}
     with pytest.raises(AssertionError):
         exercise(ReplySender(hello=HELLO), inputs, {"o": words([wrong])})
 
@@ -122,7 +164,7 @@ def test_bench_catches_a_crc_of_another_variant():
 def test_bench_catches_an_answer_without_end():
     lost = words([b"ab"])
     lost[-1]["last"] = 0
-    inputs = {"i": lost, "sequence": [1], "control": []}
+    inputs = {"i": lost, "control": [], **asked([1])}
     with pytest.raises(TimeoutError):
         exercise(
             ReplySender(hello=HELLO),

@@ -1,6 +1,9 @@
 import random
 
 import pytest
+from amaranth.hdl import Array, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +11,8 @@ from hypothesis import strategies as st
 from bnnhw.link import ErrorCode, Frame, Kind, encode
 from bnnhw.link.protocol import WEIGHTS_BYTES
 from rtl_gen.link import RequestBuffer, RequestReceiver
+from rtl_gen.link.cobs import token
+from rtl_gen.streams import port
 from sim.bench import exercise, run
 from sim.streams import STALLS, frame
 
@@ -187,12 +192,43 @@ def keep(payload, sequence, *, good=1, tail=b"\xaa\xbb"):
     return words
 
 
+class Numbered(wiring.Component):
+    """A buffer, and beside it the numbers of its requests in the places that it says."""
+
+    def __init__(self, *, frame_bytes, credits):
+        self.buffer = RequestBuffer(frame_bytes=frame_bytes, credits=credits)
+        self.numbers = Array(Signal(8) for _ in range(credits))
+        super().__init__(
+            {
+                "i": In(stream.Signature(token())),
+                "o": Out(port(1, 8)),
+                "sequence": Out(stream.Signature(8)),
+                "refused": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.buffer = buffer = self.buffer
+        wiring.connect(m, wiring.flipped(self.i), buffer.i)
+        wiring.connect(m, buffer.o, wiring.flipped(self.o))
+        m.d.comb += [
+            self.sequence.payload.eq(self.numbers[buffer.place.payload]),
+            self.sequence.valid.eq(buffer.place.valid),
+            buffer.place.ready.eq(self.sequence.ready),
+            self.refused.eq(buffer.refused),
+        ]
+        with m.If(buffer.kept):
+            m.d.sync += self.numbers[buffer.number.place].eq(buffer.number.sequence)
+        return m
+
+
 def store(entries, *, credits=4, size=SIZE, **options):
     """Entries (payload, sequence, good) through a buffer that never overflows."""
     sent = [word for payload, number, good in entries for word in keep(payload, number, good=good)]
     out = [word for payload, _, good in entries if good for word in frame(list(payload), 1)]
     numbers = [number for _, number, good in entries if good]
-    dut = RequestBuffer(frame_bytes=size, credits=credits)
+    dut = Numbered(frame_bytes=size, credits=credits)
     return exercise(dut, {"i": sent}, {"o": out, "sequence": numbers}, **options)
 
 
@@ -230,7 +266,7 @@ def test_buffer_starts_afresh_after_a_reset():
 @pytest.mark.parametrize("waiting", ["o", "sequence"])
 def test_buffer_refuses_when_full_and_harms_nothing(waiting):
     """Fill it while one side waits, offer more, then let all out."""
-    dut = RequestBuffer(frame_bytes=SIZE, credits=2)
+    dut = Numbered(frame_bytes=SIZE, credits=2)
     some = entries(4, SIZE, 6)
     out, numbers, refused = [], [], []
 
