@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-__all__ = ["Board", "Budget", "Clock", "Link", "Programmer"]
+__all__ = ["Board", "Budget", "Clock", "Link", "Programmer", "Spi"]
 
 
 def _natural(owner: object, *names: str, least: int = 0) -> None:
@@ -93,6 +93,26 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Spi:
+    """Pins for an SPI on which the host is the controller.
+
+    Parameters
+    ----------
+    sck, cs, mosi, miso : str
+        Names of the FPGA's pins, or of a connector's as Amaranth writes them: ``"pmod_0:4"`` is pin
+        4 of ``Connector("pmod", 0, …)``.
+    """
+
+    sck: str
+    cs: str
+    mosi: str
+    miso: str
+
+    def __post_init__(self) -> None:
+        _text(self, "sck", "cs", "mosi", "miso")
+
+
+@dataclass(frozen=True)
 class Link:
     """How the host reaches the board.
 
@@ -102,10 +122,13 @@ class Link:
         Name of the platform's UART resource.
     baud : int
         Default line rate in bits per second.
+    spi : Spi or None
+        Free pins for a host that speaks SPI instead; None where none are known.
     """
 
     resource: str = "uart"
     baud: int = 1_000_000
+    spi: Spi | None = None
 
     def __post_init__(self) -> None:
         _text(self, "resource")

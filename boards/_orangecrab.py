@@ -1,6 +1,6 @@
 """What both OrangeCrab boards share."""
 
-from bnnhw.target import Board, Budget, Clock, Link, Programmer
+from bnnhw.target import Board, Budget, Clock, Link, Programmer, Spi
 
 __all__ = ["orangecrab"]
 
@@ -23,7 +23,11 @@ def orangecrab(*, size: str, budget: Budget) -> Board:
         platform=f"{__package__}._platforms.orangecrab_r0_2:OrangeCrab{size}Platform",
         budget=budget,
         clock=Clock(source_hz=48_000_000, sync_hz=48_000_000, pll="core"),
-        link=Link(resource="uart", baud=1_000_000),
+        link=Link(
+            resource="uart",
+            baud=1_000_000,
+            spi=Spi(sck="io_0:sck", cs="io_0:9", mosi="io_0:copi", miso="io_0:cipo"),
+        ),
         programmers=(
             Programmer(
                 tool="dfu-util",

@@ -1,6 +1,6 @@
 """What all ULX3S boards share."""
 
-from bnnhw.target import Board, Budget, Clock, Link, Programmer
+from bnnhw.target import Board, Budget, Clock, Link, Programmer, Spi
 
 __all__ = ["ulx3s"]
 
@@ -23,7 +23,11 @@ def ulx3s(*, size: str, budget: Budget) -> Board:
         platform=f"amaranth_boards.ulx3s:ULX3S_{size}_Platform",
         budget=budget,
         clock=Clock(source_hz=25_000_000, sync_hz=50_000_000, pll="core"),
-        link=Link(resource="uart", baud=1_000_000),
+        link=Link(
+            resource="uart",
+            baud=1_000_000,
+            spi=Spi(sck="gpio_0:0+", cs="gpio_0:0-", mosi="gpio_0:1+", miso="gpio_0:1-"),
+        ),
         programmers=(
             Programmer(
                 tool="openFPGALoader",

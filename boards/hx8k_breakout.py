@@ -1,6 +1,6 @@
 """Lattice's iCE40-HX8K breakout board; its 12 MHz reach the PLL through the fabric."""
 
-from bnnhw.target import Board, Budget, Clock, Link, Programmer
+from bnnhw.target import Board, Budget, Clock, Link, Programmer, Spi
 
 __all__ = ["BOARD"]
 
@@ -12,7 +12,11 @@ BOARD = Board(
     platform="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
     budget=Budget(lut4=7_680, ff=7_680, ebr=32, ebr_bits=4_096),
     clock=Clock(source_hz=12_000_000, sync_hz=48_000_000, pll="core"),
-    link=Link(resource="uart", baud=1_000_000),
+    link=Link(
+        resource="uart",
+        baud=1_000_000,
+        spi=Spi(sck="j_2:9", cs="j_2:10", mosi="j_2:11", miso="j_2:12"),
+    ),
     programmers=(
         Programmer(
             tool="iceprog",

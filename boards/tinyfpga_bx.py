@@ -1,6 +1,6 @@
 """TinyFPGA BX, with an iCE40LP8K and 16 MHz that reach the PLL through the fabric."""
 
-from bnnhw.target import Board, Budget, Clock, Link, Programmer
+from bnnhw.target import Board, Budget, Clock, Link, Programmer, Spi
 
 __all__ = ["BOARD"]
 
@@ -12,7 +12,11 @@ BOARD = Board(
     platform=f"{__package__}._platforms.tinyfpga_bx:TinyFPGABXSerialPlatform",
     budget=Budget(lut4=7_680, ff=7_680, ebr=32, ebr_bits=4_096),
     clock=Clock(source_hz=16_000_000, sync_hz=32_000_000, pll="core"),
-    link=Link(resource="uart", baud=1_000_000),
+    link=Link(
+        resource="uart",
+        baud=1_000_000,
+        spi=Spi(sck="gpio_0:13", cs="gpio_0:10", mosi="gpio_0:11", miso="gpio_0:12"),
+    ),
     programmers=(
         Programmer(
             tool="tinyprog",

@@ -1,8 +1,10 @@
-"""An accelerator behind a serial line: what a board's top holds."""
+"""An accelerator behind a UART or SPI: what a board's top holds."""
+
+from typing import Any
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 
 from bnnhw.bits import frame_bytes
 from bnnhw.errors import UsageError
@@ -10,11 +12,11 @@ from bnnhw.plan import Plan, TopKPlan
 from bnnhw.plan.writable import describe
 
 from .accelerator import Accelerator
-from .link import HostLink, ResultBytes
+from .link import CLOCKS_PER_BIT, SPI_WIRES, UART_WIRES, HostLink, ResultBytes
 from .naming import label
 from .width import WidthConverter
 
-__all__ = ["LinkedAccelerator", "divisor_for"]
+__all__ = ["LinkedAccelerator", "divisor_for", "link_facts"]
 
 _WORST_ERROR = 0.015
 
@@ -37,19 +39,26 @@ def divisor_for(clock_hz: int, baud: int) -> int:
     return divisor
 
 
+def link_facts(clock_hz: int, baud: int | None) -> dict[str, Any]:
+    """Say for the manifest what line a `LinkedAccelerator` has, as JSON values."""
+    if baud is None:
+        return {"kind": "spi", "clock_hz": clock_hz, "max_hz": clock_hz // CLOCKS_PER_BIT}
+    return {"kind": "uart", "clock_hz": clock_hz, "baud": baud}
+
+
 class LinkedAccelerator(wiring.Component):
-    """An accelerator that answers a host over two wires, in the frames of `docs/protocol.md`.
+    """An accelerator that answers a host over UART or SPI, in the frames of `docs/protocol.md`.
 
     Requests wait in the link's buffers while the accelerator works, so that line and hardware
-    overlap; answers leave in the order of the requests. Random bytes on `rx` wedge nothing.
+    overlap; answers leave in the order of the requests. Random bytes on the line wedge nothing.
 
     Parameters
     ----------
     plan : Plan
     clock_hz : int
         Frequency of `sync`.
-    baud : int
-        Rate of the line.
+    baud : int or None
+        Rate of the UART; None where the line is SPI.
     benchmark : bool
         Run an image many times where the host asks for it, and count the clocks.
     credits : int or None
@@ -61,6 +70,9 @@ class LinkedAccelerator(wiring.Component):
         Line from the host, asynchronous.
     tx : Out(1)
         Line to the host, from a register.
+    sck, cs, mosi : In(1)
+    miso : Out(1)
+        In place of these two, where the line is SPI: see `SpiPeripheral`.
 
     Raises
     ------
@@ -73,7 +85,7 @@ class LinkedAccelerator(wiring.Component):
         plan: Plan,
         *,
         clock_hz: int,
-        baud: int,
+        baud: int | None,
         benchmark: bool = False,
         credits: int | None = None,
     ) -> None:
@@ -83,7 +95,7 @@ class LinkedAccelerator(wiring.Component):
         first = plan.blocks[0]
         weights = describe(plan) or {"blocks": 0, "crc32": None}
         self._link = HostLink(
-            divisor=divisor_for(clock_hz, baud),
+            divisor=None if baud is None else divisor_for(clock_hz, baud),
             frame_bytes=frame_bytes(first.elements_in, first.bits_in),
             answer_bytes=answer.elements_out * (code + index)
             if isinstance(answer, TopKPlan)
@@ -96,7 +108,8 @@ class LinkedAccelerator(wiring.Component):
             benchmark=benchmark,
             credits=credits,
         )
-        super().__init__({"rx": In(1), "tx": Out(1)})
+        self._wires = SPI_WIRES if baud is None else UART_WIRES
+        super().__init__(dict(self._wires))
 
     @property
     def plan(self) -> Plan:
@@ -125,9 +138,10 @@ class LinkedAccelerator(wiring.Component):
             lanes.i.payload.as_value().eq(link.o.payload.as_value()),
             lanes.i.valid.eq(link.o.valid),
             link.o.ready.eq(lanes.i.ready),
-            link.rx.eq(self.rx),
-            self.tx.eq(link.tx),
         ]
+        for name, member in self._wires.items():
+            outer, inner = getattr(self, name), getattr(link, name)
+            m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
         wiring.connect(m, lanes.o, core.i)
         wiring.connect(m, core.o, octets.i)
         wiring.connect(m, octets.o, link.i)

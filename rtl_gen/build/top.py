@@ -1,39 +1,56 @@
-"""The top of a board: clock, reset, the serial pins and a core between them."""
+"""The top of a board: clock, reset, the pins of the link and a core between them."""
 
 from typing import Any
 
+from amaranth.build import Attrs, Pins, PinsN, Resource, Subsignal
 from amaranth.hdl import *
 from amaranth.lib import io
 
+from bnnhw.errors import UsageError
 from bnnhw.target import Board
 
 from .clocking import BoardClock
 
 __all__ = ["BoardTop"]
 
+_PADS = {
+    "ice40": (Attrs(IO_STANDARD="SB_LVCMOS"), Attrs(PULLUP=1)),
+    "ecp5": (Attrs(IO_TYPE="LVCMOS33"), Attrs(PULLMODE="UP")),
+}
+
 
 class BoardTop(Elaboratable):
-    """Put a core with a serial port on a board.
+    """Put a core with a serial port or SPI on a board.
 
     The core lives in `sync`, which runs at the board's ``clock.sync_hz``. Its `rx` is the board's
     receive pin as it is, asynchronous, so the core must synchronise it; its `tx` goes straight to
-    the transmit pin and should come from a register. The board's LED, where it has one, changes
-    every 2**24 cycles: it shows that clock and reset work.
+    the transmit pin and should come from a register. A core with SPI has four wires instead, its
+    `cs` the inverse of the pin; the pin of `miso` is driven while `cs` is 1. The board's LED, where
+    it has one, changes every 2**24 cycles: it shows that clock and reset work.
 
     Parameters
     ----------
     board : Board
     core : Component
-        Anything with 1-bit members ``rx`` (in) and ``tx`` (out).
+        Anything with 1-bit members ``rx`` (in) and ``tx`` (out), or ``sck``, ``cs``, ``mosi`` (in)
+        and ``miso`` (out).
 
     Raises
     ------
     ValueError
-        If the core lacks `rx` or `tx`.
+        If the core lacks one of them.
+    UsageError
+        If it has SPI and the board has no pins for it.
     """
 
     def __init__(self, *, board: Board, core: Any) -> None:
-        for name in ("rx", "tx"):
+        self._has_spi = hasattr(core, "sck")
+        if self._has_spi and board.link.spi is None:
+            raise UsageError(
+                f"The board '{board.name}' has no pins for SPI.",
+                "Leave --link out for its serial port, or set Link.spi in a board file of yours.",
+            )
+        for name in ("sck", "cs", "mosi", "miso") if self._has_spi else ("rx", "tx"):
             port = getattr(core, name, None)
             if not isinstance(port, Value) or len(port) != 1:
                 raise ValueError(f"Core must have a 1-bit port '{name}', not {port!r}")
@@ -46,13 +63,51 @@ class BoardTop(Elaboratable):
         m.domains.sync = sync = ClockDomain()
         m.submodules.clock = BoardClock(board=self._board, sync=sync)
         m.submodules.core = core = self._core
+        if self._has_spi:
+            self._spi(m, platform, core)
+        else:
+            self._uart(m, platform, core)
+        if self._board.led:
+            self._heartbeat(m, platform)
+        return m
+
+    def _uart(self, m: Module, platform: Any, core: Any) -> None:
         pins = platform.request(self._board.link.resource, 0, dir="-")
         m.submodules.rx_pin = rx_pin = io.Buffer(io.Direction.Input, pins.rx)
         m.submodules.tx_pin = tx_pin = io.Buffer(io.Direction.Output, pins.tx)
         m.d.comb += [core.rx.eq(rx_pin.i), tx_pin.o.eq(core.tx)]
-        if self._board.led:
-            self._heartbeat(m, platform)
-        return m
+
+    def _spi(self, m: Module, platform: Any, core: Any) -> None:
+        spi = self._board.link.spi
+        assert spi is not None
+        standard, pull = _PADS[self._board.family]
+        platform.add_resources(
+            [
+                Resource(
+                    "bnnhw_spi",
+                    0,
+                    Subsignal("sck", Pins(spi.sck, dir="i")),
+                    # Pulled up, so that a board without a host is not spoken to.
+                    Subsignal("cs", PinsN(spi.cs, dir="i"), pull),
+                    Subsignal("mosi", Pins(spi.mosi, dir="i")),
+                    Subsignal("miso", Pins(spi.miso, dir="oe")),
+                    standard,
+                )
+            ]
+        )
+        try:
+            pins = platform.request("bnnhw_spi", 0, dir="-")
+        except NameError as error:
+            raise UsageError(
+                f"The board '{self._board.name}' names pins for SPI that it does not have: {error}.",
+                "Correct Link.spi in the board's file.",
+            ) from error
+        for name in ("sck", "cs", "mosi"):
+            m.submodules[f"{name}_pin"] = pin = io.Buffer(io.Direction.Input, getattr(pins, name))
+            m.d.comb += getattr(core, name).eq(pin.i)
+        m.submodules.miso_pin = miso = io.Buffer(io.Direction.Output, pins.miso)
+        # Straight from the pin: the wire is free for others at once.
+        m.d.comb += [miso.o.eq(core.miso), miso.oe.eq(core.cs)]
 
     def _heartbeat(self, m: Module, platform: Any) -> None:
         led = platform.request(self._board.led, 0, dir="-")

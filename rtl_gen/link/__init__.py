@@ -3,14 +3,17 @@
 from .answer import ResultBytes
 from .benchmark import Benchmark
 from .cobs import CobsDecoder, CobsEncoder
-from .host import HostLink, default_credits
+from .host import UART_WIRES, HostLink, default_credits
 from .reply import ReplySender
 from .request import RequestBuffer, RequestReceiver
-from .spi import SpiPeripheral
+from .spi import CLOCKS_PER_BIT, SPI_WIRES, SpiPeripheral
 from .uart import UartReceiver, UartTransmitter
 from .weights import WeightLoader
 
 __all__ = [
+    "CLOCKS_PER_BIT",
+    "SPI_WIRES",
+    "UART_WIRES",
     "Benchmark",
     "CobsDecoder",
     "CobsEncoder",

@@ -5,10 +5,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["CLOCKS_PER_BIT", "SpiPeripheral"]
+__all__ = ["CLOCKS_PER_BIT", "SPI_WIRES", "SpiPeripheral"]
 
 CLOCKS_PER_BIT = 4
 """Cycles of the system clock that a period of SCK must last at least."""
+SPI_WIRES = {"sck": In(1), "cs": In(1), "mosi": In(1), "miso": Out(1)}
+"""The wires as members of a component; `cs` is 1 where the wire is low."""
 
 
 class SpiPeripheral(wiring.Component):
@@ -52,10 +54,7 @@ class SpiPeripheral(wiring.Component):
     def __init__(self):
         super().__init__(
             {
-                "sck": In(1),
-                "cs": In(1),
-                "mosi": In(1),
-                "miso": Out(1),
+                **SPI_WIRES,
                 "o": Out(stream.Signature(8)),
                 "i": In(stream.Signature(8)),
                 "error": Out(1),
