@@ -321,13 +321,14 @@ def _affine(block: AffinePlan, family: str) -> list[Memory]:
 
 def _link(block: LinkPlan, family: str) -> list[Memory]:
     stride = 1 << (block.request - 1).bit_length()
-    places = max(1, min(4, 2048 // stride))
+    places = max(1, min(8, 2048 // stride))
     longest = max(block.answer, _HELLO) + HEADER_BYTES + CRC_BYTES
     encoded = longest + 2 + (longest - 1) // 254
     found = [
         Memory(8, places * stride, writes=True),
         Memory(8, 1 << (encoded - 1).bit_length(), writes=True),
-        Memory(8, _HELLO, style="block"),
+        # The text of the HELLO_REPLY, and as much again for numbers of requests.
+        Memory(8, 2 * _HELLO, writes=True, style="block"),
     ]
     return [*found, Memory(8, BLOCK_BYTES, writes=True)] if block.loads else found
 
