@@ -1,161 +1,97 @@
 """Train the bundled networks: purely 1-bit classifiers of the 8x8 digits of scikit-learn.
 
     python -m venv .venv-train
-    .venv-train/bin/pip install torch==2.13.0 "scikit-learn>=1.5" "onnx>=1.21"
-    .venv-train/bin/python scripts/train_digits.py mlp
-    .venv-train/bin/python scripts/train_digits.py cnn
+    .venv-train/bin/pip install ".[train]"
+    .venv-train/bin/python -m scripts.train_digits mlp
+    .venv-train/bin/python -m scripts.train_digits cnn
 
 The first writes `digits_mlp.onnx` (QONNX), `digits_test.npz` (the whole test split) and
-`digits_mlp_expected.npz` (its integer results, computed here and not by bnnhw) to `bnnhw/data/`;
-the second `digits_cnn.onnx` and `digits_cnn_expected.npz`, for the same test split.
+`digits_mlp_expected.npz` (its integer results, computed by PyTorch and not by the golden model) to
+`bnnhw/data/`; the second `digits_cnn.onnx` and `digits_cnn_expected.npz`, for the same test split.
 Weights, activations and input are one bit. A seed fixes the splits, the training and the files.
-What is chosen is chosen on a validation split, which the final training then learns from too. The
-test split decides nothing; it was looked at once for each design that was tried in earnest: five
-fully connected ones (docs/decisions.md) and one convolutional one.
+What is chosen is chosen on a validation split, which the final training then learns from too:
+that, and what it writes, is what this script has beyond `bnnhw train digits-mlp`. The test split
+decides nothing; it was looked at once for each design that was tried in earnest: five fully
+connected ones (docs/decisions.md) and one convolutional one.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from digits_net import (
-    CLIP,
-    LEVELS,
-    SIDE,
-    BinaryCnn,
-    BinaryMlp,
-    BinaryNet,
-    Split,
-    accuracy,
-    binarise,
-    lesson,
-    train_student,
-    train_teacher,
-)
-from digits_qonnx import BnLayer, write_qonnx
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
+
+from bnnhw.train.arrays import answers, trained
+from bnnhw.train.data import Dataset, Split, digits
+from bnnhw.train.export import Results, slack
+from bnnhw.train.loop import Training, accuracy
+from bnnhw.train.nets import BinaryNet, make_net
+from bnnhw.train.qonnx import write_qonnx
+from bnnhw.train.settings import DIGITS_LEVELS, T_CLIP, recipe
+from bnnhw.train.teach import Lesson, lesson, train_teacher
 
 __all__ = ["main"]
 
 TRAINER_VERSION = 2
-TEST_IMAGES = 360
+VALIDATION_SHARE = 0.15
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How one of the networks is trained, unless the command line says otherwise."""
-
-    make: Callable[[list[int]], BinaryNet]
-    hidden: tuple[int, ...]
-    epochs: int
-    copies: int
-    plain: int
-
-
-RECIPES = {
-    "mlp": Recipe(BinaryMlp, (192, 128), epochs=40, copies=60, plain=4),
-    "cnn": Recipe(BinaryCnn, (24, 32, 48), epochs=20, copies=30, plain=2),
-}
-
-
-def splits(seed: int) -> tuple[Split, Split, Split]:
-    """Training, validation and test images; stratified, fixed by the seed."""
-    digits = load_digits()
-    scans = digits.images.astype(np.int64)  # 0...16
-    x = ((scans * 255 + 8) // 16).astype(np.uint8)[:, None]
-    y = digits.target.astype(np.uint8)
-    rest, test = train_test_split(
-        np.arange(len(y)), test_size=TEST_IMAGES, stratify=y, random_state=seed
-    )
-    train, valid = train_test_split(rest, test_size=0.15, stratify=y[rest], random_state=seed)
-    return Split(x[train], y[train]), Split(x[valid], y[valid]), Split(x[test], y[test])
-
-
-def norm_layers(net: BinaryNet) -> list[BnLayer]:
-    """Hidden layers as arrays; refuses a normalisation that rounding could tip over."""
-    layers = []
-    pooled = net.pooled if isinstance(net, BinaryCnn) else None
-    for number, (weight, norm) in enumerate(zip(net.weights, net.norms, strict=False)):
-        layer = BnLayer(
-            weight=weight.detach().numpy(),
-            gamma=norm.weight.detach().numpy(),
-            beta=norm.bias.detach().numpy(),
-            mean=norm.running_mean.numpy(),
-            var=norm.running_var.numpy(),
-            eps=norm.eps,
-            pool=number == pooled,
-        )
-        taps = weight[0].numel()
-        counts = np.arange(-taps, taps + 1, 2)[:, None]
-        values = layer.normalised(counts)
-        slack = (np.abs(values) / np.abs(values[1] - values[0])).min()
-        if slack < 1e-5:
-            raise SystemExit(f"A threshold lies within {slack:.1e} steps of a sum: other seed.")
-        layers.append(layer)
-    return layers
-
-
-def expected(net: BinaryNet, split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Integer logits and classes of every image, as PyTorch computes them in float64."""
-    x, _ = split.tensors()
-    wide = net.double().eval()
-    with torch.no_grad():
-        logits = wide.integers(binarise(x).double())
-    net.float()
-    whole = logits.round()
-    if not torch.equal(logits, whole):
-        raise SystemExit("Dot products of +1 and -1 are not whole numbers.")
-    return whole.numpy().astype(np.int32), whole.argmax(1).numpy().astype(np.uint8)
+def train_student(args: argparse.Namespace, work: Lesson, *, seed: int) -> BinaryNet:
+    """Train one binary network."""
+    make = partial(
+        make_net, args.network, args.hidden, shape=(len(DIGITS_LEVELS), 8, 8), classes=10,
+        t_clip=T_CLIP,
+    )  # fmt: skip
+    training = Training(work, make, epochs=args.epochs, seed=seed)
+    for _ in range(args.epochs):
+        training.epoch()
+    return training.result()
 
 
 def write(
-    folder: Path,
-    kind: str,
-    net: BinaryNet,
-    test: Split,
-    results: tuple[np.ndarray, np.ndarray],
-    notes: dict[str, str],
+    args: argparse.Namespace, net: BinaryNet, test: Split, results: Results, notes: dict[str, str]
 ) -> None:
-    """Write the network, the expected results and, with the first network, the test images."""
+    """Write the network, the expected results and, with the first network, the test images.
+
+    A normalisation that rounding could tip over is refused.
+    """
+    folder, kind = args.output, args.network
+    arrays = trained(net, shape=(1, 8, 8), levels=DIGITS_LEVELS)
+    least = min(map(slack, arrays.hidden))
+    if least < 1e-5:
+        raise SystemExit(f"A threshold lies within {least:.1e} steps of a sum: other seed.")
     folder.mkdir(parents=True, exist_ok=True)
     write_qonnx(
-        folder / f"digits_{kind}.onnx",
-        norm_layers(net),
-        net.weights[-1].detach().numpy(),
-        side=SIDE,
-        levels=LEVELS,
-        scale=net.log_scale.exp().item(),
-        metadata=notes,
-    )
+        folder / f"digits_{kind}.onnx", arrays.hidden, arrays.last, shape=arrays.shape,
+        levels=DIGITS_LEVELS, scale=arrays.scale, metadata=notes,
+        producer="bnnhw scripts/train_digits.py",
+    )  # fmt: skip
     meta = np.array(json.dumps(notes, sort_keys=True))
     if kind == "mlp":
         np.savez_compressed(folder / "digits_test.npz", x=test.x, y=test.y, meta=meta)
-    logits, pred = results
-    np.savez_compressed(folder / f"digits_{kind}_expected.npz", logits=logits, pred=pred, meta=meta)
+    pred = results.classes.astype(np.uint8)
+    path = folder / f"digits_{kind}_expected.npz"
+    np.savez_compressed(path, logits=results.logits, pred=pred, meta=meta)
 
 
 def describe(
-    args: argparse.Namespace, net: BinaryNet, right: tuple[float, float]
+    args: argparse.Namespace, net: BinaryNet, test: Split, right: tuple[float, float]
 ) -> dict[str, str]:
     """Say what was trained, on what, and how well it does."""
     return {
         "task": "classify 8x8 scans of handwritten digits (scikit-learn load_digits)",
         "topology": net.topology,
         "pixels": "uint8 (scan * 255 + 8) // 16 of scans 0...16; the network reads pixel / 255",
-        "split": f"{TEST_IMAGES} test images, train_test_split(stratify=labels, "
+        "split": f"{len(test)} test images, train_test_split(stratify=labels, "
         f"random_state={args.seed}); 15 % of the rest validate",
         "accuracy_validation": f"{right[0]:.4f} (before the final training, which includes these)",
         "accuracy_test": f"{right[1]:.4f}",
         "bnnhw.pixel_scale": "1/255",
         "seed": str(args.seed),
-        "t_clip": str(CLIP),
+        "t_clip": str(T_CLIP),
         "trainer": f"scripts/train_digits.py {TRAINER_VERSION}, torch {torch.__version__}",
     }
 
@@ -174,7 +110,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     here = Path(__file__).resolve().parent.parent
-    parser.add_argument("network", choices=sorted(RECIPES))
+    parser.add_argument("network", choices=("cnn", "mlp"))
     parser.add_argument("-o", "--output", type=Path, default=here / "bnnhw" / "data")
     parser.add_argument("--hidden", type=int, nargs="+", help="neurons or channels of each layer")
     parser.add_argument("--epochs", type=int)
@@ -187,12 +123,23 @@ def parse() -> argparse.Namespace:
         "--validated", type=float, help="go on with --seed, for which --validate has printed this"
     )
     args = parser.parse_args()
-    recipe = RECIPES[args.network]
-    args.hidden = args.hidden or list(recipe.hidden)
-    args.epochs = args.epochs or recipe.epochs
-    args.copies = args.copies or recipe.copies
-    args.plain = recipe.plain
+    told = recipe(f"digits-{args.network}", args.network)
+    args.hidden = args.hidden or list(told["hidden"])
+    args.epochs = args.epochs or told["epochs"]
+    args.copies = args.copies or told["copies"]
+    args.plain = told["plain"]
     return args
+
+
+def choose(args: argparse.Namespace, data: Dataset, work: Lesson) -> tuple[int, float]:
+    """Give the seed that is best in validation, and how good it is there."""
+    found: dict[int, float] = {}
+    for seed in range(args.seed, args.seed + args.tries):
+        net = train_student(args, work, seed=seed)
+        found[seed] = accuracy(net, data.valid, DIGITS_LEVELS)
+        print(f"seed {seed}: validation {found[seed]:.4f}", flush=True)
+    best = max(found, key=lambda seed: found[seed])
+    return best, found[best]
 
 
 def main() -> int:
@@ -201,31 +148,25 @@ def main() -> int:
     # One thread: the order of float additions, hence the result, does not depend on the machine.
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    train, valid, test = splits(args.seed)
+    data = digits(seed=args.seed, validation_share=VALIDATION_SHARE)
     if args.network != "mlp":
-        same_test(args.output, test)
-    make = partial(RECIPES[args.network].make, args.hidden)
-    guide = train_teacher(train, epochs=args.teacher_epochs, seed=args.seed)
-    teach = partial(lesson, guide=guide, copies=args.copies, plain=args.plain, seed=args.seed)
-    found: dict[int, float] = {}
-    if args.validated is None:
-        work = teach(train)
-        for seed in range(args.seed, args.seed + args.tries):
-            net = train_student(work, make, epochs=args.epochs, seed=seed)
-            found[seed] = accuracy(net, valid)
-            print(f"seed {seed}: validation {found[seed]:.4f}", flush=True)
-    else:
-        found[args.seed] = args.validated
+        same_test(args.output, data.test)
+    guide = train_teacher(data.train, classes=10, epochs=args.teacher_epochs, seed=args.seed)
+    teach = partial(
+        lesson, guide=guide, levels=DIGITS_LEVELS, copies=args.copies, plain=args.plain,
+        seed=args.seed,
+    )  # fmt: skip
+    best, on_valid = args.seed, args.validated
+    if on_valid is None:
+        best, on_valid = choose(args, data, teach(data.train))
     if args.validate:
         return 0
-    best = max(found, key=lambda seed: found[seed])
-    work = teach(train + valid)
-    net = train_student(work, make, epochs=args.epochs, seed=best)
-    logits, pred = expected(net, test)
-    on_test = float((pred == test.y).mean())
-    print(f"test: {on_test:.4f} of {len(test.y)} images")
-    notes = describe(args, net, (found[best], on_test))
-    write(args.output, args.network, net, test, (logits, pred), notes)
+    net = train_student(args, teach(data.train + data.valid), seed=best)
+    results = answers(net, data.test, DIGITS_LEVELS)
+    on_test = float((results.classes == data.test.y).mean())
+    print(f"test: {on_test:.4f} of {len(data.test)} images")
+    notes = describe(args, net, data.test, (on_valid, on_test))
+    write(args, net, data.test, results, notes)
     return 0
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from ..errors import ToolMissing
+from ..files import write_atomic
 
 __all__ = ["BnLayer", "write_qonnx"]
 
@@ -28,7 +30,10 @@ class BnLayer:
     eps : float
         Its epsilon.
     pool : bool
-        Whether a 2x2 maximum follows the sign of a convolution.
+        Whether a 2x2 maximum halves the picture: behind the sign, or with shortcuts in front of the
+        normalisation, so that what is carried on is halved too.
+    join : bool
+        Whether the sums of the layer before, halved if that one pools, are added to this one's.
     """
 
     weight: np.ndarray
@@ -38,6 +43,7 @@ class BnLayer:
     var: np.ndarray
     eps: float
     pool: bool = False
+    join: bool = False
 
     def normalised(self, sums: np.ndarray) -> np.ndarray:
         """Batch normalisation of sums [..., outputs], in float64."""
@@ -45,20 +51,38 @@ class BnLayer:
         return (sums - self.mean.astype(np.float64)) * scale + self.beta.astype(np.float64)
 
 
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise ToolMissing(
+            "Writing QONNX needs the package onnx, which is not installed.",
+            'Install it: pip install "bnnhw[onnx]".',
+        ) from error
+    return onnx
+
+
 class _Graph:
     """Collects nodes and constants; every method returns the name of what it made."""
 
     def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._onnx = _onnx()
 
-    def constant(self, name: str, value: object, kind: type = np.float32) -> str:
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
+    def constant(self, name: str, value: object, kind: type[Any] = np.float32) -> str:
+        self.constants.append(
+            self._onnx.numpy_helper.from_array(np.asarray(value, dtype=kind), name)
+        )
         return name
 
     def node(
         self, kind: str, inputs: list[str], output: str, **attributes: float | list[int]
     ) -> str:
+        helper = self._onnx.helper
         made = helper.make_node(kind, inputs, [output], name=f"{kind}_{output}")
         made.domain = DOMAIN if kind == "BipolarQuant" else ""
         made.attribute.extend(
@@ -78,27 +102,29 @@ class _Graph:
         x = self.node("Pad", [x, around, outside], f"{at}_padded")
         return self.node("Conv", [x, binary], f"{at}_sum", kernel_shape=[3, 3])
 
-    def activation(self, x: str, layer: BnLayer, at: str) -> str:
+    def activation(self, x: str, layer: BnLayer, at: str, pool: bool) -> str:
         names = [
             self.constant(f"{at}_{part}", getattr(layer, part))
             for part in ("gamma", "beta", "mean", "var")
         ]
         x = self.node("BatchNormalization", [x, *names], f"{at}_norm", epsilon=float(layer.eps))
         x = self.node("BipolarQuant", [x, "one"], f"{at}_bits")
-        if not layer.pool:
-            return x
+        return self.halved(x, at) if pool else x
+
+    def halved(self, x: str, at: str) -> str:
         return self.node("MaxPool", [x], f"{at}_pool", kernel_shape=[2, 2], strides=[2, 2])
 
 
 def write_qonnx(
     path: Path,
-    hidden: list[BnLayer],
+    hidden: Sequence[BnLayer],
     last: np.ndarray,
     *,
-    side: int,
+    shape: tuple[int, int, int],
     levels: Sequence[float],
     scale: float,
     metadata: dict[str, str],
+    producer: str = "bnnhw train",
 ) -> None:
     """Write a network whose every weight and activation is +1 or -1.
 
@@ -108,25 +134,35 @@ def write_qonnx(
     ----------
     path : Path
         File to write.
-    hidden : list[BnLayer]
+    hidden : sequence of BnLayer
         All layers but the last.
     last : np.ndarray
         Latent weights [classes, inputs] of the last one.
-    side : int
-        Width and height of the input image, one channel, pixels 0...1.
+    shape : tuple of int
+        (channels, height, width) of the input image, pixels 0...1.
     levels : sequence of float
-        A pixel becomes one bit for each: +1 where it reaches the level; level by level.
+        A pixel becomes one bit for each: +1 where it reaches the level; level by level. Several of
+        them ask for one channel.
     scale : float
         Positive factor on all logits.
     metadata : dict[str, str]
         Goes into the file's metadata properties.
+    producer : str
+        What the file says it was written by.
+
+    Raises
+    ------
+    ToolMissing
+        If the `onnx` package is not installed.
     """
     graph = _Graph()
     graph.constant("one", 1.0)
     marks = np.asarray(levels, np.float32).reshape(1, -1, 1, 1)
     x = graph.node("Sub", ["image", graph.constant("levels", marks)], "centred")
     x = graph.node("BipolarQuant", [x, "one"], "bits")
+    carries = any(layer.join for layer in hidden)
     vector = False
+    carried = ""
     for number, weight in enumerate([*(layer.weight for layer in hidden), last]):
         at = f"layer{number}"
         if weight.ndim == 2 and not vector:
@@ -134,32 +170,42 @@ def write_qonnx(
             x = graph.node("Reshape", [x, row], "features" if number else "pixels")
             vector = True
         x = graph.product(x, weight, at)
-        if number < len(hidden):
-            x = graph.activation(x, hidden[number], at)
+        if number == len(hidden):
+            break
+        layer = hidden[number]
+        if layer.join:
+            x = graph.node("Add", [x, carried], f"{at}_joined")
+        if layer.pool and carries:
+            x = graph.halved(x, at)
+        carried = x
+        x = graph.activation(x, layer, at, layer.pool and not carries)
     graph.node("Mul", [x, graph.constant("logit_scale", scale)], "logits")
-    _save(path, graph, [1, 1, side, side], [1, len(last)], metadata)
+    _save(path, graph, ([1, *shape], [1, len(last)]), metadata, producer)
 
 
 def _save(
     path: Path,
     graph: _Graph,
-    shape_in: list[int],
-    shape_out: list[int],
+    shapes: tuple[list[int], list[int]],
     metadata: dict[str, str],
+    producer: str,
 ) -> None:
+    shape_in, shape_out = shapes
+    onnx = _onnx()
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     made = helper.make_graph(
         graph.nodes,
         path.stem,
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape_in)],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape_out)],
+        [helper.make_tensor_value_info("image", kind, shape_in)],
+        [helper.make_tensor_value_info("logits", kind, shape_out)],
         graph.constants,
     )
     model = helper.make_model(
         made,
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)],
         ir_version=8,
-        producer_name="bnnhw scripts/train_digits.py",
+        producer_name=producer,
     )
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    write_atomic(path, model.SerializeToString(deterministic=True))
