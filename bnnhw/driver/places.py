@@ -10,6 +10,7 @@ from ..errors import DeviceError, UsageError
 from ..files import read_capped
 from ..graph import Graph
 from ..link.payload import Packing
+from ..link.spi import connect_spi
 from ..link.transport import Transport, connect
 from ..names import printable
 from .device import Device
@@ -36,6 +37,8 @@ def open(
     ----------
     url : str
         - ``serial:///dev/ttyUSB1``, ``serial:///dev/ttyUSB1?baud=115200``, ``serial://COM3``;
+        - ``spi:///dev/spidev0.0``, ``spi:///dev/spidev0.0?hz=4000000``: Linux, the board built with
+          ``--link spi``;
         - ``socket://host:port``: a simulated board, or a serial server;
         - ``sim:``: a simulated board of its own, of ``sim:MODEL`` or `model` or the bundled digits
           network; ``?board=NAME`` (icebreaker), ``?simulator=pysim`` (verilator);
@@ -56,17 +59,12 @@ def open(
     UsageError
         If the URL or the manifest is malformed.
     ToolMissing
-        If a model or a simulator needs a package that is not installed.
+        If a model, a simulator or SPI needs a package that is not installed.
     ConnectionLost, BoardSilent, WrongDesign, DeviceError
         If there is no such line, nothing answers, or something else than the manifest's design.
     """
     scheme = str(url).partition(":")[0]
     described = _manifest(manifest)
-    if scheme == "spi":
-        raise UsageError(
-            f"'{printable(str(url))}': boards are not reached over SPI yet.",
-            "Use the board's serial port: serial:///dev/ttyUSB1, or auto.",
-        )
     if model is not None and scheme not in ("sim", "model"):
         raise UsageError(
             f"model belongs to sim: and model:, not to '{printable(str(url))}'.",
@@ -80,7 +78,8 @@ def open(
         return _simulated(url, described, model, timeout)
     patience = PATIENCE if timeout is None else timeout
     packing = None if described is None else Packing.from_manifest(described)
-    return _device(connect(url, timeout=patience), url, described, packing, patience)
+    line = (connect_spi if scheme == "spi" else connect)(url, timeout=patience)
+    return _device(line, url, described, packing, patience)
 
 
 def _device(

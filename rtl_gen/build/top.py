@@ -38,18 +38,13 @@ class BoardTop(Elaboratable):
     Raises
     ------
     ValueError
-        If the core lacks one of them.
-    UsageError
-        If it has SPI and the board has no pins for it.
+        If the core lacks one of them, or has SPI and the board no pins for it.
     """
 
     def __init__(self, *, board: Board, core: Any) -> None:
         self._has_spi = hasattr(core, "sck")
         if self._has_spi and board.link.spi is None:
-            raise UsageError(
-                f"The board '{board.name}' has no pins for SPI.",
-                "Leave --link out for its serial port, or set Link.spi in a board file of yours.",
-            )
+            raise ValueError(f"Board '{board.name}' must have link.spi for a core with SPI")
         for name in ("sck", "cs", "mosi", "miso") if self._has_spi else ("rx", "tx"):
             port = getattr(core, name, None)
             if not isinstance(port, Value) or len(port) != 1:
@@ -98,8 +93,9 @@ class BoardTop(Elaboratable):
         try:
             pins = platform.request("bnnhw_spi", 0, dir="-")
         except NameError as error:
+            name = self._board.name
             raise UsageError(
-                f"The board '{self._board.name}' names pins for SPI that it does not have: {error}.",
+                f"The board '{name}' names pins for SPI that it does not have: {error}.",
                 "Correct Link.spi in the board's file.",
             ) from error
         for name in ("sck", "cs", "mosi"):

@@ -15,6 +15,7 @@ from .options import (
     ClockMHz,
     FoldingFile,
     Fps,
+    HostLine,
     Json,
     Model,
     Name,
@@ -22,6 +23,7 @@ from .options import (
     Pixel,
     Planned,
     Seed,
+    link_baud,
     make,
 )
 from .patch import patch_note
@@ -33,9 +35,17 @@ _Board = Annotated[str, typer.Option("--board", "-b", help="A board's name or it
 
 
 def build_network(
-    planned: Planned, out: Path, seed: int, tell: Tell, *, benchmark: bool = False
+    planned: Planned,
+    out: Path,
+    seed: int,
+    tell: Tell,
+    *,
+    benchmark: bool = False,
+    link: str = "uart",
 ) -> tuple[Any, list[Path]]:
     """Build a planned network for its board and put manifest and Verilog beside the bitstream.
+
+    `link` is ``"uart"`` or ``"spi"``.
 
     Returns
     -------
@@ -45,19 +55,17 @@ def build_network(
     from rtl_gen.build.flow import build_bitstream
     from rtl_gen.network import file_names, network_files
     from rtl_gen.output import check_output, publish
-    from rtl_gen.system import LinkedAccelerator
+    from rtl_gen.system import LinkedAccelerator, link_facts
 
     plan, board = planned.plan, planned.board
     check_output(file_names(plan), out, keep=planned.inputs)
-    link = {"baud": board.link.baud, "clock_hz": board.clock.sync_hz}
-    core = LinkedAccelerator(
-        plan, clock_hz=board.clock.sync_hz, baud=board.link.baud, benchmark=benchmark
-    )
+    baud, clock = link_baud(link, board), board.clock.sync_hz
+    core = LinkedAccelerator(plan, clock_hz=clock, baud=baud, benchmark=benchmark)
     tell("writing Verilog", 0, 0)
-    files = network_files(plan, board=board.name, link=link)
+    files = network_files(plan, board=board.name, link=link_facts(clock, baud))
     report = build_bitstream(
         core, board, out, name=plan.name, seed=seed, cycles_per_image=plan.cycles,
-        progress=lambda step: tell(step, 0, 0), note=patch_note(planned, benchmark),
+        progress=lambda step: tell(step, 0, 0), note=patch_note(planned, benchmark, link),
     )  # fmt: skip
     return report, [out / report.bitstream, *publish(files, out)]
 
@@ -72,17 +80,18 @@ def build(
     folding: FoldingFile = None,
     name: Name = None,
     seed: Seed = 1,
+    link: HostLine = "uart",
     benchmark: Annotated[
         bool, typer.Option("--benchmark", help="Let the board measure its own frame rate.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the bitstream of a network behind a serial link, with a report."""
+    """Build the bitstream of a network behind a link to a host, with a report."""
     planned = make(
         model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding, name=name
     )
     with progress(as_json) as tell:
-        report, files = build_network(planned, out, seed, tell, benchmark=benchmark)
+        report, files = build_network(planned, out, seed, tell, benchmark=benchmark, link=link)
     if as_json:
         emit_json({**report.to_dict(), "identity": planned.plan.identity,
                    "files": [str(path) for path in files]})  # fmt: skip

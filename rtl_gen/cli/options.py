@@ -21,6 +21,7 @@ __all__ = [
     "ClockMHz",
     "FoldingFile",
     "Fps",
+    "HostLine",
     "ImageFile",
     "Json",
     "Limit",
@@ -31,6 +32,7 @@ __all__ = [
     "Pixel",
     "Planned",
     "Seed",
+    "link_baud",
     "load",
     "make",
 ]
@@ -79,6 +81,10 @@ Fps = Annotated[
 ClockMHz = Annotated[
     float | None, typer.Option("--clock", help="Clock in MHz; the board's own by default.")
 ]
+HostLine = Annotated[
+    str,
+    typer.Option("--link", help="How the host reaches the board: uart, or spi on a board's pins."),
+]
 FoldingFile = Annotated[
     Path | None, typer.Option("--folding", help="PE and SIMD of every layer, as TOML.")
 ]
@@ -121,6 +127,26 @@ class Planned:
 
 # Boards of these are measured in docs/results.md; of several that are as large, they come first.
 _MEASURED = ("icebreaker", "ulx3s-12f", "ulx3s-45f", "ulx3s-85f")
+
+
+def link_baud(link: str, board: Board) -> int | None:
+    """Give the rate of the UART, or None for SPI.
+
+    Raises
+    ------
+    UsageError
+        If there is no such link, or the board has no pins for it.
+    """
+    if link not in ("uart", "spi"):
+        raise UsageError(f"There is no link '{printable(link)}'.", "Say --link uart or --link spi.")
+    if link == "uart":
+        return board.link.baud
+    if board.link.spi is None:
+        raise UsageError(
+            f"The board '{board.name}' has no pins for SPI.",
+            "Leave --link out for its serial port, or set Link.spi in a board file of your own.",
+        )
+    return None
 
 
 def load(model: Path, pixel: str) -> Graph:

@@ -11,7 +11,7 @@ from bnnhw.fold import Folding, LayerFold
 from bnnhw.names import checked, printable
 from bnnhw.plan import Plan, make_plan
 
-from .options import Json, Model, OutDir, Pixel, Planned, load
+from .options import Json, Model, OutDir, Pixel, Planned, link_baud, load
 from .show import emit_json, progress, say
 
 __all__ = ["patch", "patch_note"]
@@ -24,12 +24,12 @@ _MEMORIES = {
 }
 
 
-def patch_note(planned: Planned, benchmark: bool) -> dict[str, Any]:
+def patch_note(planned: Planned, benchmark: bool, link: str = "uart") -> dict[str, Any]:
     """Say as JSON values what a build must note so that it can be patched."""
     folding = planned.plan.folding
     return {
         "clock_hz": planned.board.clock.sync_hz,
-        "baud": planned.board.link.baud,
+        "baud": link_baud(link, planned.board),  # none on SPI
         "benchmark": benchmark,
         "contents": _contents(planned.plan),
         "folding": {
@@ -53,7 +53,7 @@ def patch(
     from rtl_gen.build.record import RECORD, read_record
     from rtl_gen.network import network_files
     from rtl_gen.output import publish
-    from rtl_gen.system import LinkedAccelerator
+    from rtl_gen.system import LinkedAccelerator, link_facts
 
     name = _name(build, RECORD)
     told = read_record(build / f"{name}{RECORD}")
@@ -70,7 +70,7 @@ def patch(
             core, target, build, out, name=name, progress=lambda step: tell(step, 0, 0)
         )
         tell("writing Verilog", 0, 0)
-        link = {"baud": note["baud"], "clock_hz": note["clock_hz"]}
+        link = link_facts(note["clock_hz"], note["baud"])
         files += publish(network_files(plan, board=target.name, link=link), out)
     if as_json:
         emit_json({"identity": plan.identity, "files": [str(path) for path in files]})

@@ -109,8 +109,8 @@ def test_manifest_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "options", "message"),
     [
-        ("spi:///dev/spidev0.0", {}, "boards are not reached over SPI yet"),
-        ("spi:", {}, "boards are not reached over SPI yet"),
+        ("spi:", {}, "is no address of a board"),
+        ("spi:///dev/spidev0.0", {"model": NET}, "model belongs to sim: and model:"),
         ("model:?x=1", {}, "is no address of a board"),
         ("sim:?speed=1", {}, "is no address of a board"),
         ("sim:?board", {}, "is no address of a board"),
