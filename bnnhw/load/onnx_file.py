@@ -234,7 +234,10 @@ class _Reader:
     def _tensor(self, tensor: Any, name: str) -> npt.NDArray[Any]:
         what = f"the tensor '{printable(name)}'"
         if tensor.data_location == 1 or tensor.external_data:
-            self.fail(f"{what} lies in another file; external data is not read")
+            self.fail(
+                f"{what} lies in another file; external data is not read",
+                "Put everything into one file: onnx.save(onnx.load('old.onnx'), 'new.onnx').",
+            )
         if tensor.data_type not in _TYPES or tensor.HasField("segment"):
             self.fail(f"{what} has the data type {tensor.data_type}, which is not supported")
         dims = tuple(int(extent) for extent in tensor.dims)

@@ -1,4 +1,7 @@
-"""QONNX files: the graph of a file is interpreted once, with tensors known only in their form."""
+"""QONNX files: the graph of a file is interpreted once, with tensors known only in their form.
+
+Files of float networks without quantisers go to `onnx_plain`.
+"""
 
 from fractions import Fraction
 from math import prod
@@ -11,6 +14,7 @@ from ..names import printable
 from .chain import Chain, graph_name
 from .finish import finished
 from .onnx_file import FLOAT, OnnxFile, OnnxNode, read_onnx
+from .onnx_plain import graph_of_plain, is_plain
 from .pixels import pixel_table
 from .qonnx_rules import attributes_of, rule_of
 from .qonnx_values import Best, Const, Pixels, Site, Value
@@ -22,6 +26,10 @@ _PIXELS_CAP = 1 << 26
 
 def load_qonnx(path: Path, *, name: str | None = None, pixel: str = "auto") -> Graph:
     """Load a network with ±1 or 8-bit weights and integer activations from a QONNX file.
+
+    A file without quantisers whose signs are written with operators of ONNX, as bitorch's are, is
+    read as a recorded module of PyTorch is: what is float in it is rounded, and
+    ``graph.meta["rounding"]`` says where.
 
     Parameters
     ----------
@@ -43,17 +51,20 @@ def load_qonnx(path: Path, *, name: str | None = None, pixel: str = "auto") -> G
         If the `onnx` package is not installed.
     """
     file = read_onnx(path)
-    reader = _Interpreter(file, pixel)
-    return reader.graph(name or graph_name(path.stem))
+    name = name or graph_name(path.stem)
+    live = _live(file)
+    if is_plain(live):
+        return graph_of_plain(file, live, *pixel_table(file, live, pixel), name)
+    return _Interpreter(file, live, pixel).graph(name)
 
 
 class _Interpreter:
     """Runs the nodes of one file over tensors that are known only in their form."""
 
-    def __init__(self, file: OnnxFile, pixel: str) -> None:
+    def __init__(self, file: OnnxFile, live: list[OnnxNode], pixel: str) -> None:
         self._file = file
         self._chain = Chain()
-        self._live = _live(file)
+        self._live = live
         self._values: dict[str, Value | None] = {
             tensor: Const(array) for tensor, array in file.initializers.items()
         }

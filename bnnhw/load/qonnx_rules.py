@@ -13,12 +13,15 @@ from . import qonnx_math as maths
 from . import qonnx_quant as quantisers
 from . import qonnx_shapes as shapes
 from . import qonnx_windows as windows
+from .onnx_file import OnnxNode
 from .qonnx_values import Site
 from .support import SUPPORTED
 
-__all__ = ["Rule", "attributes_of", "rule_of"]
+__all__ = ["QUANTISERS", "Rule", "attributes_of", "is_known", "rule_of"]
 
-_QUANTISERS = {"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"}
+QUANTISERS = {"onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general"}
+"""Domains in which quantisers stand."""
+
 _EPSILON = float(np.float32(1e-5))
 
 
@@ -153,6 +156,13 @@ _CUSTOM: dict[str, Rule] = {
 }
 
 
+def is_known(node: OnnxNode) -> bool:
+    """Tell whether there is a rule for a node."""
+    if node.domain == "":
+        return node.op in _ONNX
+    return node.domain in QUANTISERS and node.op in _CUSTOM
+
+
 def rule_of(site: Site) -> Rule:
     """Give the rule for a node.
 
@@ -164,7 +174,7 @@ def rule_of(site: Site) -> Rule:
     node = site.node
     if node.domain == "" and node.op in _ONNX:
         return _ONNX[node.op]
-    if node.domain in _QUANTISERS and node.op in _CUSTOM:
+    if node.domain in QUANTISERS and node.op in _CUSTOM:
         return _CUSTOM[node.op]
     domain = printable(node.domain or "ai.onnx")
     site.fail(

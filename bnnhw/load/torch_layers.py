@@ -233,6 +233,9 @@ def reshape(layer: Layer, a: Arguments) -> TorchValue:
             same_shape: TorchValue = x
             return same_shape
         x = resolved(layer, x)
+    if isinstance(x, Rectified | Curve) and len(shape) > 2:
+        # Axes that part the channels, as a shuffle written out makes them.
+        x = even(layer, x, "input")
     if isinstance(x, Rectified | Squashed | Curve):
         return _reshaped_inner(layer, x, shape)
     if isinstance(x, Padded):

@@ -37,6 +37,7 @@ def from_description(
     exact: bool = False,
     name: str | None = None,
     source: str = "the module",
+    table: tuple[tuple[Fraction, ...], str] | None = None,
 ) -> Graph:
     """Make the integer graph of a module that was written down.
 
@@ -54,6 +55,8 @@ def from_description(
         Name of the graph; by default that of the module's class.
     source : str
         What messages call it.
+    table : pair of 256 Fraction and str, or None
+        The value of each pixel, and the rule in words, instead of `pixel`.
 
     Returns
     -------
@@ -67,6 +70,7 @@ def from_description(
     UsageError
         If the module does what is not supported; the message names the operation.
     """
+    why = UNSAID if pixel == "auto" else "as asked"
     way = exact_pixels("unit" if pixel == "auto" else pixel)
     if way is None:
         raise UsageError(
@@ -75,8 +79,7 @@ def from_description(
             "Choose one of them.",
         )
     how = None if exact else rounding or Rounding()
-    why = UNSAID if pixel == "auto" else "as asked"
-    reader = _Reader(description, way, why, how, source)
+    reader = _Reader(description, table or (way[0], f"{way[1]} ({why})"), how, source)
     return reader.graph(name or graph_name(description.name))
 
 
@@ -86,15 +89,13 @@ class _Reader:
     def __init__(
         self,
         description: Description,
-        way: tuple[Any, str],
-        why: str,
+        way: tuple[tuple[Fraction, ...], str],
         rounding: Rounding | None,
         source: str,
     ) -> None:
         self._description, self._rounding, self._source = description, rounding, source
         self._chain = Chain()
-        table, words = way
-        self._pixel = f"{words} ({why})"
+        table, self._pixel = way
         image = description.shape[1:]
         self._values: dict[str, TorchValue] = {"input": Pixels((table,), image, (1, *image))}
         low, high = float(table[0]), float(table[-1])

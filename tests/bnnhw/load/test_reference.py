@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bnnhw.errors import UsageError
 from bnnhw.golden import run
 from bnnhw.graph import Graph, Threshold
 from bnnhw.images import load_images
@@ -108,17 +107,3 @@ def test_lfc(models: Path, load: Callable[[str], Graph]) -> None:
     for name, values in run(graph, images.x[:200], trace=True).edges.items():
         assert np.array_equal(values, plain.edges[name])
     check_taps(graph, images.x, expected)
-
-
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("export_examples/tiny_bitorch_dynamo.onnx", "the tensor '0.weight' lies in another file"),
-        ("export_examples/tiny_bitorch_torchscript.onnx", "Conv '/0/Conv' reads an input of 256"),
-    ],
-)
-def test_not_supported_yet(models: Path, name: str, what: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        load_model(models / name)
-    assert what in caught.value.what
-    assert caught.value.what.startswith(f"'{models / name}': ")
