@@ -24,7 +24,7 @@ class SpiController:
         Share of it during which SCK is 1.
     lead, trail, apart : float
         From the fall of CS to the first rise of SCK, from the last rise to the rise of CS, and from
-        there to the next fall.
+        there to the next fall; half a period where None.
     look : float
         When `miso` is read, after the rise of SCK or, where negative, before it.
     start : float
@@ -47,25 +47,34 @@ class SpiController:
         pause: Callable[[], float] | None = None,
     ) -> None:
         self._wires = wires
-        self._period = period
-        self._high = high * period
-        self._lead = period / 2 if lead is None else lead
-        self._trail = period / 2 if trail is None else trail
-        self._apart = period / 2 if apart is None else apart
+        self.period = period
+        """Of SCK, from the next transaction on."""
+        self._high = high
+        self._lead, self._trail, self._apart = lead, trail, apart
         self._look = look
         self._pause = pause or (lambda: 0.0)
         self._cycles = 0
         self._time = start
 
-    async def transfer(self, ctx: Any, data: bytes, *, bits: int | None = None) -> bytes:
+    async def transfer(
+        self,
+        ctx: Any,
+        data: bytes,
+        *,
+        bits: int | None = None,
+        glitch: tuple[float, float] | None = None,
+    ) -> bytes:
         """Send bytes in one transaction, and give what came back meanwhile.
 
         Where `bits` are fewer than those of `data`, CS rises behind so many, and only whole bytes
-        are given.
+        are given. A `glitch` is when CS rises for a moment, from the start on, and for how long.
         """
         heard: list[int] = []
-        events = sorted(self._events(data, 8 * len(data) if bits is None else bits))
-        for time, wire, level in events:
+        begin = self._time
+        events = list(self._events(data, 8 * len(data) if bits is None else bits))
+        if glitch is not None:
+            events += [(begin + glitch[0], "cs", 0), (begin + sum(glitch), "cs", 1)]
+        for time, wire, level in sorted(events):
             await self._reach(ctx, time)
             if wire == "miso":
                 heard.append(ctx.get(self._wires.miso))
@@ -81,21 +90,22 @@ class SpiController:
 
     def _events(self, data: bytes, bits: int) -> Iterator[_Event]:
         levels = [byte >> (7 - k) & 1 for byte in data for k in range(8)][:bits]
-        time = self._time
+        time, half = self._time, self.period / 2
         yield time, "cs", 1
-        changed, time = time, time + self._lead
+        changed, time = time, time + (half if self._lead is None else self._lead)
         rise = time
         for level in levels:
             rise = time + self._pause()
             yield changed, "mosi", level
             yield rise + self._look, "miso", 0
             yield rise, "sck", 1
-            changed = rise + self._high
+            changed = rise + self._high * self.period
             yield changed, "sck", 0
-            time = rise + self._period
-        time = max(changed, rise + self._trail) if levels else time
+            time = rise + self.period
+        if levels:
+            time = max(changed, rise + (half if self._trail is None else self._trail))
         yield time, "cs", 0
-        self._time = time + self._apart
+        self._time = time + (half if self._apart is None else self._apart)
 
     async def _reach(self, ctx: Any, time: float) -> None:
         while self._cycles < int(time):

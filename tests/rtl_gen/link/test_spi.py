@@ -154,7 +154,7 @@ def test_reset_in_the_middle_waits_for_cs(late):
     dut = SpiPeripheral()
     domain = ClockDomain("sync")
     controller = SpiController(dut, start=4.5)
-    seen = []
+    seen: list[int] = []
 
     async def control(ctx):
         ctx.set(dut.o.ready, 1)
@@ -179,7 +179,7 @@ def test_whatever_the_wires_do_the_next_transaction_is_right(seed):
     dut = SpiPeripheral()
     chance = random.Random(seed)
     controller = SpiController(dut, start=1.0)
-    seen = []
+    seen: list[int] = []
 
     async def control(ctx):
         ctx.set(dut.o.ready, 1)
