@@ -142,11 +142,9 @@ def _rams(memory: Memory, family: str) -> int:
     """Count the block RAMs of a memory."""
     if family == "ecp5" and memory.rows:
         side = side_of(memory)
-        return min(
-            ceil_div(side * memory.width, width)
-            for depth, width in SHAPES[family]
-            if depth * side >= memory.depth or side == 1
-        )
+        deep = [width for depth, width in SHAPES[family] if depth * side >= memory.depth]
+        if deep:
+            return min(ceil_div(side * memory.width, width) for width in deep)
     return block_rams(family, memory.width, memory.depth)
 
 
