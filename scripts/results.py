@@ -116,7 +116,7 @@ def in_zoo() -> list[Row]:
     }
     return [
         Row(f"{name}, on ulx3s-85f", f"zoo{at}.json", f"images{at}.npz", "", "ulx3s-85f",
-            seeds=3, graph=graph)
+            fps=None if "dilated" in name else 1000, seeds=1, graph=graph)
         for at, (name, graph) in enumerate(made.items())
     ]  # fmt: skip
 
@@ -154,7 +154,7 @@ def rows(models: Path) -> list[Row]:
         Row("CNV W1A1 on ulx3s-85f", file_of("cifar10_cnv_w1a1"),
             str(models / "images" / "cifar10_lossless_eran100.npz"),
             reference("cifar10_cnv_w1a1", "cifar10_lossless_eran100"), "ulx3s-85f",
-            folding="cnv_w1a1_ulx3s_85f.toml", seeds=3),
+            clock=84, fps=8000, seeds=3),
     ]  # fmt: skip
     return [row for row in found if Path(row.network).exists()] + in_zoo()
 
