@@ -1,11 +1,10 @@
 # amaranth: UnusedElaboratable=no
-"""The generated board on a bad day: killed and started again, and drowned in noise."""
+"""The generated board on a bad day: killed and started again, or for good."""
 
 import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,20 +28,8 @@ def plan() -> Plan:
     return make_plan(graph, Folding({"fc0": LayerFold(4, 50), "fc1": LayerFold(1, 4)}))
 
 
-def simulated(plan: Plan, port: int = 0) -> SimulatedBoard:
-    return SimulatedBoard(plan, clock_hz=CLOCK, baud=BAUD, port=port, credits=8)
-
-
-@pytest.fixture(scope="module")
-def board(plan: Plan) -> Iterator[SimulatedBoard]:
-    with simulated(plan) as running:
-        yield running
-
-
-def ask(url: str, plan: Plan, count: int, *, timeout: float = 5.0) -> None:
-    pool = images(plan.graph, count, 3)
-    with driver.open(url, manifest=manifest(plan), timeout=timeout) as device:
-        assert np.array_equal(device.predict(pool).logits, golden.run(plan.graph, pool).logits)
+def simulated(plan: Plan) -> SimulatedBoard:
+    return SimulatedBoard(plan, clock_hz=CLOCK, baud=BAUD)
 
 
 class Relay:
@@ -131,17 +118,3 @@ def test_board_that_is_killed_for_good(plan: Plan) -> None:
     with pytest.raises(DeviceError):
         list(taken)
     device.close()
-
-
-def test_ten_million_random_bytes(plan: Plan, board: SimulatedBoard) -> None:
-    """After each lot it is as good as new."""
-    dice = np.random.default_rng(1)
-    host, port = board.url.removeprefix("socket://").split(":")
-    for lot in range(20):
-        noise = dice.integers(0, 256, 500_000, np.uint8)
-        # Half of them from few values, so that frames are long, short and nearly right.
-        if lot % 2:
-            noise = dice.choice(np.array([0, 1, 2, 3, 55, 56, 255], np.uint8), 500_000)
-        with socket.create_connection((host, int(port))) as line:
-            line.sendall(noise.tobytes())
-        ask(board.url, plan, 5, timeout=120)

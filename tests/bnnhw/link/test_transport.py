@@ -7,7 +7,7 @@ import pytest
 import serial
 
 from bnnhw.errors import DeviceError, UsageError
-from bnnhw.link import connect
+from bnnhw.link import ConnectionLost, connect, transport
 
 
 @pytest.fixture
@@ -102,6 +102,29 @@ def test_unplugged_serial_port():
     with pytest.raises(DeviceError, match="The connection to .* broke"):
         line.write(b"x")
     line.close()
+
+
+def test_unplugged_serial_port_is_noticed_within_a_second():
+    """Also where the system lets reads of a port that has gone wait in silence, however long."""
+    waited, gone_at = [], 7.3
+
+    class Port:
+        timeout = 0.0
+
+        def read(self, size):
+            waited.append(self.timeout)
+            return b""
+
+        @property
+        def in_waiting(self):
+            if sum(waited) > gone_at:
+                raise OSError("no such device")
+            return 0
+
+    line = transport._Serial(Port(), "serial:///dev/ttyUSB1")
+    with pytest.raises(ConnectionLost, match="no such device"):
+        line.read(600)
+    assert gone_at < sum(waited) <= gone_at + 1
 
 
 def test_peer_that_takes_nothing():
