@@ -1,0 +1,136 @@
+"""What runs found: kept in docs/fuzz.json while they go on, and docs/fuzz.md made of it."""
+
+import datetime
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bnnhw import __version__
+
+from .frame import OUTCOMES, Entry
+from .watch import LIMIT, Finding
+from .worker import MEMORY
+
+__all__ = ["Record", "page", "write_page"]
+
+_INTRO = """# Hostile input
+
+Written by `scripts/fuzz`; nothing here is copied by hand. Counts are in [fuzz.json](fuzz.json).
+
+Everything that enters is changed and handled as the program would: a model file is loaded and,
+where it is accepted, printed, computed by both paths of the golden model (which must agree) and,
+one in eight, planned. Inputs follow from entry, seed and number, so a run that was stopped goes on
+where it was, and gives the same inputs everywhere. They are handled in a child process with
+{memory} GB of address space, and {limit:g} seconds each.
+
+- *accepted*, or *refused* by one of the errors of `bnnhw.errors`, whose message is printable and
+  ends in what to do;
+- *crash*: any other exception, or the end of the process; *hang*: over {limit:g} seconds; *memory*:
+  an allocation failed, whatever became of it; *wrong*: what was accepted breaks a promise (an
+  unsafe name, two paths of the golden model that differ, an answer to a stranger).
+
+A bad input is judged again in a fresh process, made as small as it goes, and kept in
+`tests/fuzz/regressions` once it is mended; the quick suite runs these and a sample of each entry.
+What inputs are made of is in `scripts/fuzzing`, the seeds that they come from are in
+`tests/fuzz/corpus`.
+
+"""
+
+
+class Record:
+    """Counts of each entry in one file.
+
+    Parameters
+    ----------
+    file : Path
+        Need not exist yet.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.entries: dict[str, dict[str, Any]] = (
+            json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        )
+
+    def done(self, entry: str, seed: str) -> int:
+        """Say how many inputs of a seed were handled by this version of the program."""
+        found = self.entries.get(entry, {})
+        same = (found.get("seed"), found.get("versions")) == (seed, _versions())
+        return sum(found["outcomes"].values()) if same else 0
+
+    def add(self, entry: type[Entry], seed: str, start: int, found: Iterable[Finding]) -> None:
+        """Add what became of inputs from `start` on; with another seed or version, start afresh."""
+        if not start:
+            self.entries.pop(entry.name, None)
+        kept = self.entries.setdefault(
+            entry.name,
+            {"seed": seed, "versions": _versions(), "outcomes": {}, "refusals": {}, "seconds": 0.0,
+             "slowest": 0.0, "model": entry.model, "title": entry.title},
+        )  # fmt: skip
+        outcomes, refusals = Counter(kept["outcomes"]), Counter(kept["refusals"])
+        for one in found:
+            outcomes[one.outcome] += 1
+            if one.outcome == "refused":
+                refusals[one.detail] += 1
+            kept["seconds"] = round(kept["seconds"] + one.seconds, 3)
+            kept["slowest"] = round(max(kept["slowest"], one.seconds), 3)
+        kept["outcomes"], kept["refusals"] = dict(outcomes), dict(refusals)
+        kept["date"] = datetime.datetime.now(datetime.UTC).date().isoformat()
+
+    def save(self) -> None:
+        """Write the file."""
+        text = json.dumps(self.entries, indent=1, sort_keys=True)
+        self._file.write_text(text + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("numpy", "onnx", "h5py")}
+    return {"bnnhw": __version__, "python": platform.python_version(), **packages}
+
+
+def page(entries: dict[str, dict[str, Any]], order: Iterable[str]) -> str:
+    """Give the page."""
+    rows = [entries[name] for name in order if name in entries]
+    lines = [
+        "| input | inputs | " + " | ".join(OUTCOMES) + " | slowest | seconds | date |",
+        "| :-- |" + " --: |" * (len(OUTCOMES) + 4),
+    ]
+    lines += [_row(row["title"], row, row["date"]) for row in rows]
+    lines += [_row(f"**{title}**", _sum(kept), "") for title, kept in (
+        ("model files", [row for row in rows if row["model"]]), ("all", rows)
+    )]  # fmt: skip
+    told = {(row["seed"], tuple(sorted(row["versions"].items()))) for row in rows}
+    made = [
+        f"Seed `{seed}`; " + ", ".join(f"{name} {number}" for name, number in versions) + "."
+        for seed, versions in sorted(told)
+    ]
+    intro = _INTRO.format(memory=MEMORY >> 30, limit=LIMIT)
+    return intro + "\n".join(lines) + "\n\n" + "\n".join(made) + "\n"
+
+
+def _sum(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    outcomes: Counter[str] = Counter()
+    for row in rows:
+        outcomes.update(row["outcomes"])
+    seconds = sum(row["seconds"] for row in rows)
+    return {
+        "outcomes": outcomes,
+        "seconds": seconds,
+        "slowest": max((row["slowest"] for row in rows), default=0.0),
+    }
+
+
+def _row(title: str, row: dict[str, Any], date: str) -> str:
+    counts = row["outcomes"]
+    cells = [f"{counts.get(name, 0):,}" for name in OUTCOMES]
+    times = [f"{row['slowest']:.2f} s", f"{row['seconds']:,.0f}"]
+    return "| " + " | ".join([title, f"{sum(counts.values()):,}", *cells, *times, date]) + " |"
+
+
+def write_page(record: Record, order: Iterable[str], docs: Path) -> None:
+    """Write fuzz.md into a folder."""
+    (docs / "fuzz.md").write_text(page(record.entries, order), encoding="utf-8")
