@@ -107,7 +107,11 @@ def _ice40_outputs(source_hz: int) -> Iterator[int]:
 
 
 def _ecp5_outputs(source_hz: int) -> Iterator[int]:
-    return (source_hz * clkfb for clkfb in range(1, 129) if source_hz * clkfb <= 400 * _MHZ)
+    for clki in range(1, source_hz // 3_125_000 + 1):
+        if source_hz % clki == 0:
+            yield from range(
+                source_hz // clki, min(129 * source_hz // clki, 400 * _MHZ + 1), source_hz // clki
+            )
 
 
 def _unreachable(

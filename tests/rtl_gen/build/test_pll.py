@@ -104,3 +104,10 @@ def test_trellis_agrees(megahertz, tmp_path: Path):
         "Feedback divisor": found.clkfb,
         "clkout0 divisor": found.clkop,
     }
+
+
+def test_suggests_what_a_divided_reference_gives() -> None:
+    """Clocks between the multiples of the oscillator, and the nearest first to mind."""
+    with pytest.raises(UsageError, match="81 250 000 Hz, 84 375 000 Hz, 85 000 000 Hz"):
+        ecp5_dividers(25_000_000, 84_000_000)
+    assert ecp5_dividers(25_000_000, 85_000_000).clki == 5
