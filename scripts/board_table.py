@@ -6,6 +6,7 @@ What stands outside the two lines of `_MARKS` is written by hand and stays.
 """
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 from bnnhw.target import Board, Programmer
 from rtl_gen.build.boards import all_boards
 from rtl_gen.build.platform import prepare
+from rtl_gen.link import CLOCKS_PER_BIT, SPI_WIRES
 
 __all__ = ["PAGE", "filled", "main"]
 
@@ -31,6 +33,16 @@ class _Wire(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m, ports = Module(), cast(Any, self)
         m.d.sync += ports.tx.eq(ports.rx)
+        return m
+
+
+class _SpiWires(wiring.Component):
+    def __init__(self) -> None:
+        super().__init__(SPI_WIRES)
+
+    def elaborate(self, platform: Any) -> Module:
+        m, ports = Module(), cast(Any, self)
+        m.d.sync += ports.miso.eq(ports.mosi ^ ports.sck)
         return m
 
 
@@ -73,6 +85,10 @@ def _tables() -> str:
                     for board in known
                 ],
             ),
+            _table(
+                "name|SCK|CS|MOSI|MISO|fastest SCK",
+                [(f"`{board.name}`", *_spi_pins(board)) for board in known if board.link.spi],
+            ),
             "\n".join(f"- `{board.name}`: {board.notes}" for board in known if board.notes),
         )
     )
@@ -90,13 +106,28 @@ def _clock(board: Board) -> str:
 
 def _pins(board: Board) -> tuple[str, str, str, str]:
     """Take receive pin, send pin, rate and LED pin from the constraints of a build."""
-    files = prepare(_Wire(), board, name="plain").files
+    where, uart = _constraints(_Wire(), board), board.link.resource
+    rx, tx = where[f"{uart}_0__rx__io"], where[f"{uart}_0__tx__io"]
+    return rx, tx, f"{board.link.baud:,}", where[f"{board.led}_0__io"]
+
+
+def _spi_pins(board: Board) -> tuple[str, ...]:
+    """Give the pins of SPI, each with its name on the board where that is another, and the rate."""
+    assert board.link.spi is not None
+    where = _constraints(_SpiWires(), board)
+    cells = []
+    for name, given in asdict(board.link.spi).items():
+        pin = where[f"bnnhw_spi_0__{name}__io"]
+        cells.append(pin if pin == given else f"{pin} (`{given}`)")
+    return *cells, f"{board.clock.sync_hz / CLOCKS_PER_BIT / 1e6:g} MHz"
+
+
+def _constraints(core: wiring.Component, board: Board) -> dict[str, str]:
+    files = prepare(core, board, name="plain").files
     text = str(files["plain.pcf" if board.family == "ice40" else "plain.lpf"])
     found = re.findall(r"^set_io (\S+) (\S+)$", text, re.M)
     found += re.findall(r'^LOCATE COMP "(\S+)" SITE "(\S+)";$', text, re.M)
-    where, uart = dict(found), board.link.resource
-    rx, tx = where[f"{uart}_0__rx__io"], where[f"{uart}_0__tx__io"]
-    return rx, tx, f"{board.link.baud:,}", where[f"{board.led}_0__io"]
+    return dict(found)
 
 
 def _programmer(entry: Programmer) -> str:

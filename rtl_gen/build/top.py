@@ -54,14 +54,16 @@ class BoardTop(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         """Join clock, pins and core."""
+        # First of all, because a board file may be wrong.
+        spi = self._spi_pins(platform) if self._has_spi else None
         m = Module()
         m.domains.sync = sync = ClockDomain()
         m.submodules.clock = BoardClock(board=self._board, sync=sync)
         m.submodules.core = core = self._core
-        if self._has_spi:
-            self._spi(m, platform, core)
-        else:
+        if spi is None:
             self._uart(m, platform, core)
+        else:
+            self._spi(m, spi, core)
         if self._board.led:
             self._heartbeat(m, platform)
         return m
@@ -72,7 +74,7 @@ class BoardTop(Elaboratable):
         m.submodules.tx_pin = tx_pin = io.Buffer(io.Direction.Output, pins.tx)
         m.d.comb += [core.rx.eq(rx_pin.i), tx_pin.o.eq(core.tx)]
 
-    def _spi(self, m: Module, platform: Any, core: Any) -> None:
+    def _spi_pins(self, platform: Any) -> Any:
         spi = self._board.link.spi
         assert spi is not None
         standard, pull = _PADS[self._board.family]
@@ -91,13 +93,15 @@ class BoardTop(Elaboratable):
             ]
         )
         try:
-            pins = platform.request("bnnhw_spi", 0, dir="-")
+            return platform.request("bnnhw_spi", 0, dir="-")
         except NameError as error:
             name = self._board.name
             raise UsageError(
                 f"The board '{name}' names pins for SPI that it does not have: {error}.",
                 "Correct Link.spi in the board's file.",
             ) from error
+
+    def _spi(self, m: Module, pins: Any, core: Any) -> None:
         for name in ("sck", "cs", "mosi"):
             m.submodules[f"{name}_pin"] = pin = io.Buffer(io.Direction.Input, getattr(pins, name))
             m.d.comb += getattr(core, name).eq(pin.i)
