@@ -137,7 +137,7 @@ def _target(planned: Planned, url: str, stack: ExitStack, tell: Tell) -> Any:
             graph, title=f"The simulated {board.title}", url=simulated.url, manifest=document,
             timeout=_PATIENCE_SIMULATED, writable=writable, simulated=True,
         )  # fmt: skip
-    if url != _FIRST and url.partition("://")[0] not in ("serial", "socket"):
+    if url != _FIRST and url.partition("://")[0] not in ("serial", "socket", "spi"):
         raise UsageError(
             f"'{printable(url)}' is nobody who answers.",
             "Give --target model:, sim:, auto, serial:///dev/ttyUSB1 or socket://HOST:PORT.",

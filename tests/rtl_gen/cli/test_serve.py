@@ -121,9 +121,10 @@ def test_plain_files(cli, model: Path) -> None:
 
 
 def test_refused(refuses, model: Path, tmp_path: Path) -> None:
-    for target in ("nobody", "spi://0", "http://localhost:1", "model"):
+    for target in ("nobody", "usb://0", "http://localhost:1", "model"):
         refuses(2, "is nobody who answers", "--target model:", "serve", model, "--target", target)
     refuses(2, "no address of a board", "", "serve", model, "--target", "socket://")
+    refuses(2, "no address of a board", "spi:///dev", "serve", model, "--target", "spi://0")
     refuses(2, "'no.onnx' does not exist.", "Check the path.", "serve", "no.onnx")
     save_graph(network((12, 6, 3), 1), tmp_path / "flat.json")
     words = ("serve", tmp_path / "flat.json")
