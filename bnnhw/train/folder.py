@@ -73,7 +73,7 @@ def read_folder(path: Path, *, side: int | None = None) -> FolderImages:
         classes = _classes(path)
         return FolderImages(*reader.read(path, classes), classes)
     classes = _classes(path / "train")
-    strange = set(_classes(path / "test")) - set(classes)
+    strange = set(_classes(path / "test", least=1)) - set(classes)
     if strange:
         raise UsageError(
             f"'{path / 'test'}' has the class '{printable(min(strange))}', which 'train' has not.",
@@ -98,9 +98,9 @@ def _entries(path: Path) -> list[Path]:
     return [path / name for name in sorted(names) if not name.startswith(".")]
 
 
-def _classes(path: Path) -> tuple[str, ...]:
+def _classes(path: Path, least: int = 2) -> tuple[str, ...]:
     found = tuple(entry.name for entry in _entries(path) if entry.is_dir())
-    if not 2 <= len(found) <= _CLASSES_CAP:
+    if not least <= len(found) <= _CLASSES_CAP:
         raise UsageError(
             f"'{path}' has {len(found)} folders.",
             f"Put the images of each class into a folder of its own; 2 to {_CLASSES_CAP} classes.",

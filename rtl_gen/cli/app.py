@@ -10,7 +10,20 @@ import typer
 from bnnhw import __version__
 from bnnhw.errors import BnnhwError
 
-from . import board, demo, doctor, evaluate, generate, imports, info, patch, run, serve, simulate
+from . import (
+    board,
+    demo,
+    doctor,
+    evaluate,
+    generate,
+    imports,
+    info,
+    patch,
+    run,
+    serve,
+    simulate,
+    train,
+)
 from .show import Reported
 
 __all__ = ["app", "main"]
@@ -40,6 +53,7 @@ app.command("serve")(serve.serve)
 app.command("info")(info.info)
 app.command("import")(imports.import_model)
 app.command("evaluate")(evaluate.evaluate)
+app.command("train")(train.train)
 app.command("boards")(board.boards)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
