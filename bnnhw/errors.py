@@ -10,6 +10,8 @@ __all__ = [
     "UsageError",
 ]
 
+_LONGEST = 2000
+
 
 class BnnhwError(Exception):
     """An error that a user can act on.
@@ -25,9 +27,18 @@ class BnnhwError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, todo: str) -> None:
-        super().__init__(f"{what}\n{todo}")
-        self.what = what
-        self.todo = todo
+        self.what = _plain(what)
+        self.todo = _plain(todo)
+        super().__init__(f"{self.what}\n{self.todo}")
+
+
+def _plain(text: str) -> str:
+    # Here, once for all: what a file says must reach no terminal as control sequences, nor fill it.
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 class CheckFailed(BnnhwError):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .errors import UsageError
+from .names import printable
 
 __all__ = ["FILE_CAP", "read_capped", "read_npz", "write_atomic"]
 
@@ -105,9 +106,13 @@ def read_npz(path: Path, sha256: str | None = None) -> dict[str, Any]:
         UserWarning,
         tokenize.TokenError,
     ) as error:
-        raise UsageError(f"'{path}' is no readable .npz file: {error}.", todo) from error
+        raise UsageError(
+            f"'{path}' is no readable .npz file: {printable(str(error))}.", todo
+        ) from error
     except (MemoryError, OverflowError, RuntimeError, TypeError, zlib.error) as error:
-        raise UsageError(f"'{path}' is a damaged .npz file: {error}.", todo) from error
+        raise UsageError(
+            f"'{path}' is a damaged .npz file: {printable(str(error))}.", todo
+        ) from error
 
 
 def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:

@@ -91,7 +91,11 @@ class Packing:
                 raise ValueError("it names more classes than there are")
             if len(packing.identity) != 32 or max(packing.logit_bytes, packing.index_bytes) > 7:
                 raise ValueError("a field is out of range")
-        except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
+            if not isinstance(manifest.get("weights"), Mapping | None):
+                raise ValueError("its weights are no table")
+        except (
+            KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError,
+        ) as error:  # fmt: skip
             missing = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise UsageError(
                 f"This is no manifest that a driver can use: {missing.splitlines()[0]}.",

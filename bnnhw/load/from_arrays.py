@@ -224,7 +224,7 @@ def _table(pixels: str | npt.ArrayLike) -> tuple[tuple[Fraction, ...], str]:
                 f"Pixels must be 'unit', 'byte', 'centred' or a table, not {shown}.", _TODO
             )
         return way
-    array = np.asarray(pixels)
+    array = _asarray(pixels)
     if array.shape != (256,) or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
         raise UsageError(
             f"A table of pixels must be 256 finite numbers, not {array.dtype} {array.shape}.", _TODO
@@ -232,8 +232,16 @@ def _table(pixels: str | npt.ArrayLike) -> tuple[tuple[Fraction, ...], str]:
     return tuple(Fraction(value) for value in array.tolist()), "a table"
 
 
+def _asarray(given: npt.ArrayLike) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except (ValueError, TypeError, OverflowError):
+        # Rows of different lengths, among others: what NumPy has no array for is no number.
+        return np.empty((), object)
+
+
 def _numbers(site: Site, given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
-    array = np.asarray(given)
+    array = _asarray(given)
     if array.dtype.kind not in "iuf" or not array.size or not np.isfinite(array).all():
         site.fail(f"has {array.dtype} {array.shape} as {what} instead of finite numbers", _TODO)
     size = np.abs(array[array != 0].astype(np.float64))
@@ -308,6 +316,8 @@ def _normed(site: Site, layer: DenseLayer | ConvLayer, x: Value) -> Value:
     norm = layer.norm
     if norm is None:
         return x
+    if not isinstance(norm, BatchNorm):
+        site.fail(f"has {printable(repr(norm))} as norm instead of a BatchNorm", _TODO)
     mean = _numbers(site, norm.mean, "mean")
     ones = np.ones(mean.shape, np.int64)
     parts = [
@@ -320,8 +330,10 @@ def _normed(site: Site, layer: DenseLayer | ConvLayer, x: Value) -> Value:
     for role, part in zip(("gamma", "beta", "mean", "variance"), parts, strict=True):
         if part.shape != rows:
             site.fail(f"has {role} of shape {part.shape} for {rows[0]} rows", _TODO)
-    epsilon = float(_numbers(site, norm.epsilon, "epsilon"))
-    return batch_normalization(site, {"epsilon": epsilon}, x, *map(Const, parts))
+    epsilon = _numbers(site, norm.epsilon, "epsilon")
+    if epsilon.ndim:
+        site.fail(f"has epsilon of shape {epsilon.shape}", _TODO)
+    return batch_normalization(site, {"epsilon": float(epsilon)}, x, *map(Const, parts))
 
 
 def _activated(site: Site, layer: DenseLayer | ConvLayer, x: Affine) -> Value:

@@ -151,7 +151,10 @@ class _Reader:
         arguments["shape"] = operation.shape
         try:
             return _HANDLERS[operation.op](layer, arguments)
-        except (KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
+        except (
+            KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError,
+            StopIteration,
+        ) as error:  # fmt: skip
             shown = printable(f"{type(error).__name__}: {error}")
             layer.site.fail(f"has arguments that are not understood ({shown})", SUPPORTED)
 

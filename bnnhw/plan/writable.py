@@ -151,8 +151,15 @@ def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
             "The design has no memories that could be loaded.",
             'Build one with weights = "ram" or "spram" for some layers, and give its manifest.',
         )
-    plan = make_plan(graph, _folding(described), name=str(manifest["name"]))
-    if structure(plan) != described["structure"]:
+    try:
+        folding, name, built = _folding(described), str(manifest["name"]), described["structure"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"The manifest does not say how its weights lie: {type(error).__name__}: {error}.",
+            "Give the NAME.json that 'bnnhw build' or 'bnnhw generate network' wrote.",
+        ) from error
+    plan = make_plan(graph, folding, name=name)
+    if structure(plan) != built:
         raise UsageError(
             f"Network '{graph.name}' differs from that of the design in more than its weights.",
             "Load a network with the same layers, or build this one.",

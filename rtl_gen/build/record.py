@@ -69,5 +69,7 @@ def read_record(path: Path) -> dict[str, Any]:
         }
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         shown = printable(str(path))
-        raise UsageError(f"'{shown}' is no record of a build: {error!r}.", todo) from error
+        raise UsageError(
+            f"'{shown}' is no record of a build: {printable(repr(error))}.", todo
+        ) from error
     return checked

@@ -30,6 +30,7 @@ from .show import Reported, emit_json, pairs, progress, table
 __all__ = ["confusion", "evaluate"]
 
 _SHOWN = 16
+_CLASSES_CAP = 4096
 
 
 def evaluate(
@@ -68,6 +69,11 @@ def evaluate(
     if result.classes is None:
         raise UsageError(f"'{graph.name}' decides no class.", "End it in scores of classes.")
     count = max(int(frames.y.max(initial=0)) + 1, graph.edges[graph.logits].size)
+    if count > _CLASSES_CAP:
+        raise UsageError(
+            f"'{images}' has the label {count - 1}; {_CLASSES_CAP} classes are the limit.",
+            "Number the classes from 0 on.",
+        )
     facts = _facts(graph, frames, result.classes, count)
     if expect is not None:
         _add_float(facts, frames, _answers(read_npz(expect), expect, len(frames.x)), result.classes)
@@ -129,7 +135,14 @@ def _answers(arrays: dict[str, Any], path: Path, count: int) -> np.ndarray:
             f"'{path}' has {len(found)} answers of type {found.dtype} for {count} images.",
             "Give one class, a whole number, for each image.",
         )
-    return found[:count].astype(np.int64)
+    classes = found[:count].astype(np.int64)
+    if classes.min() < 0 or classes.max() >= _CLASSES_CAP:
+        raise UsageError(
+            f"'{path}' has answers from {classes.min()} to {classes.max()}; {_CLASSES_CAP} "
+            "classes are the limit.",
+            "Number the classes from 0 on.",
+        )
+    return classes
 
 
 def _add_float(facts: dict[str, Any], frames: Images, told: np.ndarray, classes: Any) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import math
+import tokenize
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy.typing as npt
 
 from bnnhw.errors import UsageError
 from bnnhw.files import read_capped, read_npz
+from bnnhw.names import printable
 
 __all__ = ["load_thresholds", "load_weights", "to_bits"]
 
@@ -62,16 +65,22 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
         # NumPy allocates what the header claims before it reads; a lie must not cost memory.
         stream = io.BytesIO(content)
         version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+        with warnings.catch_warnings():
+            # It warns of headers in the style of Python 2 only after a guess; those are refused.
+            warnings.simplefilter("error", UserWarning)
+            if version == (1, 0):
+                shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+            else:
+                shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
         if dtype.hasobject or math.prod(shape) * dtype.itemsize > len(content):
             raise ValueError("its header does not suit its size")
         return np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError) as error:
+    except (
+        ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, UserWarning,
+        RecursionError, MemoryError, tokenize.TokenError,
+    ) as error:  # fmt: skip
         raise UsageError(
-            f"'{path}' is no readable .npy file: {error}.",
+            f"'{path}' is no readable .npy file: {printable(str(error))}.",
             "Give an .npy or .npz file written by NumPy, with a plain numeric array.",
         ) from error
 

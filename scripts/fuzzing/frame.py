@@ -4,14 +4,17 @@ An input is known by the name of its entry, a seed and a number: `Entry.make` gi
 for them on every machine, so that nothing but numbers has to be kept.
 """
 
+import contextlib
 import random
+import resource
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bnnhw.errors import BnnhwError
 
-__all__ = ["BAD", "CORPUS", "OUTCOMES", "ROOT", "Entry", "Wrong", "judge", "rng_of"]
+__all__ = ["BAD", "CORPUS", "OUTCOMES", "ROOT", "Entry", "Wrong", "judge", "rng_of", "unlimited"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
@@ -77,6 +80,17 @@ class Entry:
         path = self.folder / f"{name}{self.suffix}"
         path.write_bytes(data)
         return path
+
+
+@contextlib.contextmanager
+def unlimited() -> Iterator[None]:
+    """Lift the limit on memory for a child whose input is ours: Yosys reserves a lot."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def rng_of(entry: str, seed: str, number: int) -> random.Random:

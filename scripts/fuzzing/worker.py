@@ -66,7 +66,8 @@ def main() -> None:
     # What a library prints must not be taken for our answers.
     told = os.dup(1)
     os.dup2(2, 1)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="bnnhw-fuzz-") as scratch:

@@ -16,7 +16,6 @@ from bnnhw.graph import Graph
 from bnnhw.images import load_images
 from bnnhw.link.payload import Packing
 from bnnhw.load import load_model
-from bnnhw.page.design import design
 from bnnhw.plan import make_plan, manifest
 
 from ..archives import changed_array, changed_arrays, changed_zip, npy
@@ -212,7 +211,7 @@ class ManifestFile(Entry):
         return json_bytes(rng, seed)
 
     def handle(self, data: bytes) -> None:
-        """Open a board that suits the seed with it, send an image and weights, and draw a page."""
+        """Open a board that suits the seed with it, send an image and weights."""
         from bnnhw import driver
 
         path = self.put(data)
@@ -222,7 +221,6 @@ class ManifestFile(Entry):
             with device:
                 told = json.loads(data)
                 Packing.from_manifest(told)
-                design(self._graph, told, board="x", clock_hz=1, baud=1)
                 if told.get("weights"):
                     device.load_weights(self._graph)
                 device.predict(np.zeros((1, *self._graph.input.image_shape), np.uint8))

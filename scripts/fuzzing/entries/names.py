@@ -15,7 +15,7 @@ from bnnhw.names import checked, is_safe, mapped, printable
 from bnnhw.plan import make_plan
 
 from .. import payloads
-from ..frame import Entry, Wrong
+from ..frame import Entry, Wrong, unlimited
 from ..raw import mutated
 
 __all__ = ["HostileVerilog", "Names"]
@@ -68,7 +68,7 @@ class HostileVerilog(Entry):
     """Tiny networks in ONNX files that are full of hostile names, taken to Verilog."""
 
     name, title, suffix = "verilog", "names on their way to Verilog", ".onnx"
-    inputs = 400
+    inputs = 200
     sample = 2
 
     def make(self, rng: random.Random) -> bytes:
@@ -85,7 +85,9 @@ class HostileVerilog(Entry):
         texts |= {name for node in model.graph.node for name in node.output}
         texts |= {model.graph.name, *(prop.value for prop in model.metadata_props)}
         graph = load_model(self.put(data))
-        files = network_files(make_plan(graph, serial(graph)))
+        plan = make_plan(graph, serial(graph))
+        with unlimited():
+            files = network_files(plan)
         for name, content in files.items():
             if not _FILE.fullmatch(name):
                 raise Wrong(f"a file would be called {ascii(name)}")
