@@ -160,7 +160,8 @@ def survive(lots: Iterable[tuple[str, bytes]], link: NoisyLink | None = None) ->
     program = compile_program(verilog, "noisy", _HARNESS, headers={"noise.h": header})
     given, sent = bytearray(), []
     for index, (kind, data) in enumerate(lots):
-        given += _record(data, kind == "levels") + _record(_probe(index))
+        # The zero ends what the noise may have begun, and its end may make a request of it.
+        given += _record(data, kind == "levels") + _record(b"\0") + _record(_probe(index))
         sent.append((kind, len(data)))
     done = subprocess.run([program], input=given, capture_output=True, check=False)
     assert done.returncode == 0, f"the link does not fall silent (exit status {done.returncode})"
@@ -177,9 +178,7 @@ def _payload(index: int) -> bytes:
 
 def _probe(index: int) -> bytes:
     greeting = Frame(Kind.HELLO, 2 * index % 256)
-    return (
-        b"\0" + encode(greeting) + encode(Frame(Kind.INFER, (2 * index + 1) % 256, _payload(index)))
-    )
+    return encode(greeting) + encode(Frame(Kind.INFER, (2 * index + 1) % 256, _payload(index)))
 
 
 def _judge(output: bytes, sent: Sequence[tuple[str, int]], own: Hello) -> dict[str, int]:
@@ -193,7 +192,7 @@ def _judge(output: bytes, sent: Sequence[tuple[str, int]], own: Hello) -> dict[s
         return decoder.feed(output[place - size : place])
 
     for index, (kind, size) in enumerate(sent):
-        amid, after = heard(), heard()
+        amid, after = heard() + heard(), heard()
         where = f"after lot {index} ({kind})"
         assert decoder.bad == 0, f"{where} the link sends what is no frame"
         found["bytes"] += 0 if kind == "levels" else size

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bnnhw import data
 from bnnhw.errors import UsageError
 from bnnhw.target import Board
 
@@ -29,7 +30,7 @@ from .options import (
 from .patch import patch_note
 from .show import Tell, emit_json, pairs, progress, say, table
 
-__all__ = ["boards", "build", "build_network", "flash", "flash_line"]
+__all__ = ["boards", "build", "build_network", "flash", "flash_line", "prebuilt_file"]
 
 _Board = Annotated[str, typer.Option("--board", "-b", help="A board's name or its file.")]
 
@@ -107,9 +108,36 @@ def flash_line(bitstream: Path, given: str, board: Board) -> str:
     return shlex.join(words if volatile else [*words, "--flash"])
 
 
+def prebuilt_file(board: str) -> Path:
+    """Unpack the bitstream of the first bundled network that comes with the source for a board.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or it is damaged.
+    """
+    from rtl_gen.prebuilt import find_prebuilt
+
+    network = data.networks()[0]
+    planned = make(data.path(f"{network}.onnx"), board=board)
+    known = find_prebuilt(planned.plan, planned.board)
+    if known is None:
+        raise UsageError(
+            f"No bitstream of {network} for {planned.board.title} comes with this version.",
+            "Build it: bnnhw build MODEL --board NAME -o DIR.",
+        )
+    return known.unpacked()
+
+
 def flash(
-    bitstream: Annotated[Path, typer.Argument(help="What bnnhw build wrote: .bin or .bit.")],
     board: _Board,
+    bitstream: Annotated[
+        Path | None, typer.Argument(help="What bnnhw build wrote: .bin or .bit.")
+    ] = None,
+    prebuilt: Annotated[
+        bool,
+        typer.Option("--prebuilt", help="Load the bundled digits network's, which needs no build."),
+    ] = False,
     persistent: Annotated[
         bool, typer.Option("--flash", help="Write the memory that the board starts from.")
     ] = False,
@@ -122,9 +150,13 @@ def flash(
     from rtl_gen.build.boards import load_board
     from rtl_gen.flash import run_flash
 
+    if prebuilt == (bitstream is not None):
+        raise UsageError(
+            "What to load must be said once.", "Give the bitstream of a build, or --prebuilt."
+        )
     target = load_board(board)
     command = run_flash(
-        target, bitstream, flash=persistent, dry_run=dry_run,
+        target, bitstream or prebuilt_file(board), flash=persistent, dry_run=dry_run,
         say=(lambda line: None) if as_json else say,
     )  # fmt: skip
     if as_json:

@@ -33,11 +33,18 @@ def demo(
     network: Annotated[
         str, typer.Option("--network", help=f"Which one: {' or '.join(data.networks())}.")
     ] = data.networks()[0],
+    load: Annotated[
+        bool, typer.Option("--load", help="Load the board first, with the prebuilt bitstream.")
+    ] = False,
+    anew: Annotated[
+        bool, typer.Option("--build", help="Place and route, also where a bitstream is prebuilt.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take a bundled network from its file to an answer and a bitstream, simulated on the way."""
     from rtl_gen import content
     from rtl_gen.network import network_verilog
+    from rtl_gen.prebuilt import find_prebuilt
 
     if network not in data.networks():
         raise UsageError(
@@ -48,11 +55,16 @@ def demo(
     plan = planned.plan
     images = load_images(data.path("digits_test.npz"), plan.graph)
     reference = read_npz(data.path(f"{network}_expected.npz"))
+    known = None if anew else find_prebuilt(plan, planned.board)
+    if load:
+        _load(planned, known, as_json)
     with progress(as_json) as tell:
         tell("1/4 asking a board (the first start of Yosys takes half a minute)", 0, 0)
         answer = first_answer(planned, images, tell)
     if not as_json:
         _show_answer(answer, images.x[0])
+        if answer["simulated"] and known is not None and not load:
+            say(f"Its bitstream is here already; into a board at hand:  bnnhw demo {board} --load")
     with progress(as_json) as tell:
         tell("2/4 writing Verilog", 0, 0)
         verilog, _ = network_verilog(plan)
@@ -61,15 +73,47 @@ def demo(
             plan, verilog, images.x, labels=images.y, reference=reference,
             progress=lambda what, done, total: tell(f"3/4 {what}", done, total),
         )  # fmt: skip
-        report, files = build_network(
-            planned, out, 1, lambda what, done, total: tell(f"4/4 {what}", done, total)
-        )
-    _summary(planned, answer, simulated, report, files, as_json)
+        if known is None:
+            report, files = build_network(
+                planned, out, 1, lambda what, done, total: tell(f"4/4 {what}", done, total)
+            )
+        else:
+            report, files = known.report, _deliver(planned, known, out)
+    if known is not None and not as_json:
+        say("The bitstream is the prebuilt one; --build places and routes it here.")
+    built = report.to_dict() | {"prebuilt": known is not None}
+    _summary(planned, {"answer": answer, "build": built}, simulated, report, files, as_json)
     if not simulated.passed:
         raise (Reported if as_json else CheckFailed)(
             f"The Verilog differs from the golden model in {simulated.mismatches} values.",
             "This is a defect of bnnhw; please report it.",
         )
+
+
+def _load(planned: Planned, known: Any, as_json: bool) -> None:
+    from rtl_gen.flash import run_flash
+
+    board = planned.board
+    if known is None:
+        raise UsageError(
+            f"No bitstream of {planned.plan.graph.name} for {board.title} comes with this version.",
+            "Leave out --load and --build; bnnhw flash loads what was built.",
+        )
+    # What can only be written to stay is written, as `bnnhw flash` asks for.
+    stays = not any(programmer.sram for programmer in board.programmers)
+    tell = (lambda line: None) if as_json else say
+    run_flash(board, known.unpacked(), flash=stays, say=tell)
+
+
+def _deliver(planned: Planned, known: Any, out: Path) -> list[Path]:
+    """Put the prebuilt bitstream where a build would, with the files that a build writes by it."""
+    from rtl_gen.network import network_files
+    from rtl_gen.output import publish
+
+    board = planned.board
+    link = {"baud": board.link.baud, "clock_hz": board.clock.sync_hz}
+    files = network_files(planned.plan, board=board.name, link=link)
+    return [known.write(out), *publish(files, out)]
 
 
 def first_answer(planned: Planned, images: Images, tell: Tell) -> dict[str, Any]:
@@ -123,7 +167,7 @@ def _show_answer(answer: dict[str, Any], image: npt.NDArray[Any]) -> None:
 
 def _summary(
     planned: Planned,
-    answer: dict[str, Any],
+    document: dict[str, Any],
     simulated: Any,
     report: Any,
     files: list[Path],
@@ -132,9 +176,8 @@ def _summary(
     if as_json:
         emit_json(
             {
-                "answer": answer,
+                **document,
                 "simulation": simulated.to_json(),
-                "build": report.to_dict(),
                 "files": [str(path) for path in files],
             }
         )

@@ -14,7 +14,11 @@ from bnnhw.plan import make_plan
 from rtl_gen.build.boards import load_board
 from rtl_gen.cli.demo import first_answer
 from rtl_gen.cli.options import Planned
+from rtl_gen.content import folder
+from rtl_gen.prebuilt import read_prebuilt
 from sim.board import SimulatedBoard
+
+PREBUILT = folder("boards") / "prebuilt" / "digits_mlp.icebreaker.json"
 
 
 def test_unknown_network(refuses) -> None:
@@ -65,9 +69,45 @@ def test_first_answer_of_a_board(
     assert answer["logits"] == wanted.logits[0].tolist()
 
 
+def test_load_where_nothing_is_prebuilt(refuses) -> None:
+    refuses(
+        2, "No bitstream of digits_cnn", "bnnhw flash", "demo", "--network", "digits_cnn", "--load"
+    )
+    refuses(2, "No bitstream of digits_mlp", "bnnhw flash", "demo", "--load", "--build")
+
+
+def test_flash_of_what_is_prebuilt(cli, refuses, tmp_path, monkeypatch) -> None:
+    """The bitstream is the checked one, and only a board that has one gets it."""
+    tool = tmp_path / "iceprog"
+    tool.write_text("#!/bin/sh\nexit 0\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    done = cli("flash", "--prebuilt", "--board", "icebreaker", "--flash", "--json")
+    assert done.code == 0 and done.document["done"]
+    path = Path(done.document["command"][-1])
+    assert path.read_bytes() == read_prebuilt(PREBUILT).bitstream()
+    what = "No bitstream of digits_mlp for Lattice iCE40-HX8K"
+    refuses(2, what, "bnnhw build", "flash", "--prebuilt", "--board", "hx8k-breakout")
+    refuses(2, "said once", "--prebuilt", "flash", "--board", "icebreaker")
+    refuses(2, "said once", "--prebuilt", "flash", str(path), "--prebuilt", "--board", "icebreaker")
+
+
+@pytest.mark.slow
+def test_prebuilt_bitstream_for_people(cli, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(places, "candidates", list)
+    done = cli("demo", "-o", str(tmp_path / "out"))
+    assert done.code == 0
+    for said in ("bnnhw demo icebreaker --load", "is the prebuilt one; --build"):
+        assert said in done.out
+    written = (tmp_path / "out" / "digits_mlp.bin").read_bytes()
+    assert written == read_prebuilt(PREBUILT).bitstream()
+    assert (tmp_path / "out" / "digits_mlp.json").is_file()
+
+
 @pytest.mark.slow
 def test_first_network_for_people(cli) -> None:
-    done = cli("demo")
+    done = cli("demo", "--build")
     assert done.code == 0
     title = "digits_mlp on 1BitSquared iCEBreaker"
     for said in (title, "360 images", "98.61 %", "clock", "bnnhw flash ", "bnnhw serve "):
@@ -83,6 +123,7 @@ def test_second_network_as_json(cli) -> None:
     facts = done.document
     assert set(facts) == {"answer", "simulation", "build", "files"}
     assert facts["answer"]["class"] == facts["answer"]["label"]
+    assert facts["build"]["prebuilt"] is False
     simulated, built = facts["simulation"], facts["build"]
     assert simulated["network"] == built["name"] == "digits_cnn"
     assert simulated["mismatches"] == 0 and simulated["passed"]
