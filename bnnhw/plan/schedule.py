@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -79,27 +80,60 @@ class Schedule:
             Clocks of the steps in `needs`, for each input.
         words : array of int
         """
+        if self._passes:
+            # A word of every input at every step, and one leaves: the latest input decides.
+            number = np.arange(frames * self.steps)
+            came = arrivals[0] if len(arrivals) == 1 else np.maximum.reduce(arrivals)
+            clocks = np.maximum.accumulate(came + self.before - number) + number
+            return (clocks,) * len(arrivals), clocks + self.after
         # A step is as late as the latest word up to it makes it: the largest, over all words that
         # are needed by then, of a word's clock less its step.
         starts = np.arange(frames)[:, None] * self.steps
         late = []
         for (at, word), count, came in zip(self.needs, self.words_in, arrivals, strict=True):
-            slack = came.reshape(frames, count)[:, word] + self.before - (starts + at)
-            late.append(np.maximum.accumulate(np.append(_NEVER, slack)))
+            slack = np.full(frames * len(at) + 1, _NEVER)
+            slack[1:].reshape(frames, -1)[:] = came.reshape(frames, count)[:, word] - at
+            slack[1:].reshape(frames, -1)[:] += self.before - starts
+            late.append(np.maximum.accumulate(slack, out=slack))
         own = np.minimum(self.gives, self.steps - 1)
-        clocks = [self._clocks(late, starts, at) for at in (*(at for at, _ in self.needs), own)]
-        words = clocks[-1] + (self.gives - own + self.after)
-        return tuple(clock.reshape(-1) for clock in clocks[:-1]), words.reshape(-1)
+        *taken, given = (
+            self._clocks(late, starts, at, behind)
+            for at, behind in zip((*(at for at, _ in self.needs), own), self._behind, strict=True)
+        )
+        words = given + (self.gives - own + self.after)
+        return tuple(one.reshape(-1) for one in taken), words.reshape(-1)
 
-    def _clocks(self, late: list[_Ints], starts: _Ints, at: _Ints) -> _Ints:
+    @cached_property
+    def _passes(self) -> bool:
+        """Whether every step needs the next word of each input, and gives one."""
+        if any(count != self.steps for count in self.words_in):
+            return False
+        every = np.arange(self.steps)
+        lists = [self.gives, *(part for need in self.needs for part in need)]
+        return all(np.array_equal(part, every) for part in lists)
+
+    @cached_property
+    def _behind(self) -> list[list[_Ints]]:
+        """How many words of each input are needed by the steps in `needs`, and by those that give.
+
+        The frames do not change it, and finding it takes as long as all else.
+        """
+        own = np.minimum(self.gives, self.steps - 1)
+        return [
+            [np.searchsorted(needed, at, side="right") for needed, _ in self.needs]
+            for at in (*(at for at, _ in self.needs), own)
+        ]
+
+    def _clocks(self, late: list[_Ints], starts: _Ints, at: _Ints, behind: list[_Ints]) -> _Ints:
         """Give the clocks of some steps of all frames, shape (frames, steps)."""
-        found = np.full((len(starts), len(at)), _NEVER)
-        for (needed, _), running in zip(self.needs, late, strict=True):
-            before = np.searchsorted(needed, at, side="right")
-            frames = np.arange(len(starts))[:, None] * len(needed)
-            found = np.maximum(found, running[frames + before])
-        clocks: _Ints = found + starts + at
-        return clocks
+        found: _Ints = np.full((len(starts), len(at)), _NEVER)
+        for (needed, _), running, before in zip(self.needs, late, behind, strict=True):
+            for frame in range(len(found)):
+                own = running[frame * len(needed) : (frame + 1) * len(needed) + 1]
+                found[frame] = np.maximum(found[frame], own[before])
+        found += starts
+        found += at
+        return found
 
 
 def _dense(
