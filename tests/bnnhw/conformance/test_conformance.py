@@ -6,6 +6,7 @@ BNNHW_BOARD names a real one (``serial:///dev/ttyUSB1``), BNNHW_MANIFEST and BNN
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,17 +21,19 @@ from bnnhw import golden
 from bnnhw.errors import UsageError
 from bnnhw.fold import Folding, LayerFold
 from bnnhw.graph import Dense, Graph, save_graph
-from bnnhw.link import WeightsMissing, WrongDesign
+from bnnhw.link import WeightsMissing, WrongDesign, spi
 from bnnhw.load import load_model
 from bnnhw.plan import make_plan, manifest
 from sim.board import SimulatedBoard
 from sim.samples import network
 from sim.slow_board import InterpretedBoard
+from sim.spi_board import SpiBoard
 
 KINDS = [
     "golden",
     pytest.param("pysim", marks=pytest.mark.slow),
     pytest.param("verilator", marks=pytest.mark.slow),
+    pytest.param("spi", marks=pytest.mark.slow),
     *(["real"] if "BNNHW_BOARD" in os.environ else []),
 ]
 CLOCK, BAUD = 4_000_000, 1_000_000
@@ -88,6 +91,14 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Pla
     told = manifest(plan)
     if kind == "golden":
         yield Place(kind, "model:", told, graph, model, flipped(graph))
+        return
+    if kind == "spi":
+        wired = SpiBoard(plan, clock_hz=CLOCK, benchmark=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "spidev", wired.module)
+            # Every byte is a few hundred steps of a slow simulator.
+            patch.setattr(spi, "_ASK", bytes(20))
+            yield Place(kind, f"spi://{SpiBoard.path}", told, graph, model, flipped(graph))
         return
     board = SimulatedBoard if kind == "verilator" else InterpretedBoard
     with board(plan, clock_hz=CLOCK, baud=BAUD, benchmark=True) as simulated:
