@@ -2,9 +2,11 @@
 
     .venv/bin/python scripts/board_table.py
 
-What stands outside the two lines of `_MARKS` is written by hand and stays.
+What builds reached is read from docs/boards.json, which scripts/board_builds.py writes. What stands
+outside the two lines of `_MARKS` is written by hand and stays.
 """
 
+import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +24,12 @@ from rtl_gen.link import CLOCKS_PER_BIT, SPI_WIRES
 __all__ = ["PAGE", "filled", "main"]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "boards.md"
+STORE = PAGE.with_name("boards.json")
 _MARKS = ("<!-- begin of what scripts/board_table.py writes -->", "<!-- end -->")
+_REACHED = (
+    "What `bnnhw build` makes of a bundled network for a board, with seed 1 and the folding that "
+    "it chooses. Images a second are the accelerator's; the serial line is slower."
+)
 _PLL = {"none": "", "pad": ", PLL at its own pin", "core": ", PLL"}
 
 
@@ -90,8 +97,47 @@ def _tables() -> str:
                 [(f"`{board.name}`", *_spi_pins(board)) for board in known if board.link.spi],
             ),
             "\n".join(f"- `{board.name}`: {board.notes}" for board in known if board.notes),
+            _builds(known),
         )
     )
+
+
+def _builds(known: tuple[Board, ...]) -> str:
+    """Say what builds of a bundled network reached, and with which tools."""
+    rows = json.loads(STORE.read_text(encoding="utf-8"))
+    fitting = [board for board in known if rows.get(board.name, {}).get("network")]
+    table = _table(
+        "name|network|LUT4|block RAM|MHz reached, wanted|clocks an image|images a second",
+        [_built(board, rows[board.name]) for board in fitting],
+    )
+    used = sorted({_tools(rows[board.name]) for board in fitting})
+    parts = [_REACHED, table, *(f"Built with {tools}." for tools in used)]
+    absent = [f"`{board.name}`" for board in known if board.name not in rows]
+    if absent:
+        parts.append(f"Not built: {', '.join(absent)}.")
+    parts += [
+        f"`{board.name}`: no bundled network fits. {rows[board.name]['why'][0]}"
+        for board in known
+        if board.name in rows and board not in fitting
+    ]
+    return "\n\n".join(parts)
+
+
+def _built(board: Board, row: dict[str, Any]) -> tuple[str, ...]:
+    budget = board.budget
+    return (
+        f"`{board.name}`",
+        row["network"],
+        f"{row['lut4']:,} of {budget.lut4:,}",
+        f"{row['ebr']} of {budget.ebr}",
+        f"{row['mhz']:.1f}, {board.clock.sync_hz / 1e6:g}",
+        f"{row['cycles']:,}",
+        f"{row['fps']:,.0f}",
+    )
+
+
+def _tools(row: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(row["tools"].items()))
 
 
 def _table(heads: str, rows: list[tuple[str, ...]]) -> str:
