@@ -164,7 +164,7 @@ class Programmer:
         _text(self, "tool", "install")
         for name in ("sram", "flash"):
             words = getattr(self, name)
-            if not isinstance(words, tuple) or not all(isinstance(word, str) for word in words):
+            if not isinstance(words, tuple | list) or not all(isinstance(w, str) for w in words):
                 raise ValueError(f"Programmer.{name} must be a tuple of strings, not {words!r}")
             if words and words.count("{bitstream}") != 1:
                 raise ValueError(
@@ -223,9 +223,9 @@ class Board:
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise ValueError(f"Board.{name} must be a {kind.__name__}, not {value!r}")
-        given = self.programmers
-        if not isinstance(given, tuple) or not all(isinstance(each, Programmer) for each in given):
-            raise ValueError(f"Board.programmers must be a tuple of Programmer, not {given!r}")
+        tools = self.programmers
+        if not isinstance(tools, tuple | list) or not all(isinstance(t, Programmer) for t in tools):
+            raise ValueError(f"Board.programmers must be a tuple of Programmer, not {tools!r}")
         if self.family not in ("ice40", "ecp5"):
             raise ValueError(f"Board.family must be 'ice40' or 'ecp5', not {self.family!r}")
         if self.platform.count(":") != 1 or self.platform.endswith(":"):

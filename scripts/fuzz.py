@@ -86,7 +86,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [name for name in args.entries if name not in _ORDER]
     if unknown:
         parser.error(f"ENTRY must be one of {', '.join(_ORDER)}, not {unknown[0]!r}")
-    os.nice(5)
     record, bad = Record(args.docs / "fuzz.json"), 0
     for entry in () if args.page else ENTRIES:
         if args.entries and entry.name not in args.entries:
@@ -100,4 +99,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(5)
     sys.exit(main())

@@ -151,6 +151,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, work: Any) -> None:
         try:
+            if self.request_version == "HTTP/0.9":
+                # Its answers have no head, so none of the headers that protect the page.
+                raise Refused(505, "Say the version of HTTP.")
             guard.check_host(self.headers, self.server.hosts)
             name = guard.split(self.path, self.server.token)
             navigation = self.command == "GET" and not name

@@ -52,9 +52,14 @@ class Record:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self.entries: dict[str, dict[str, Any]] = (
-            json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        )
+        self.entries = self._read()
+        self._own: set[str] = set()
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        if not self._file.exists():
+            return {}
+        entries: dict[str, dict[str, Any]] = json.loads(self._file.read_text(encoding="utf-8"))
+        return entries
 
     def done(self, entry: str, seed: str) -> int:
         """Say how many inputs of a seed were handled by this version of the program."""
@@ -64,6 +69,7 @@ class Record:
 
     def add(self, entry: type[Entry], seed: str, start: int, found: Iterable[Finding]) -> None:
         """Add what became of inputs from `start` on; with another seed or version, start afresh."""
+        self._own.add(entry.name)
         if not start:
             self.entries.pop(entry.name, None)
         kept = self.entries.setdefault(
@@ -77,12 +83,15 @@ class Record:
             if one.outcome == "refused":
                 refusals[one.detail] += 1
             kept["seconds"] = round(kept["seconds"] + one.seconds, 3)
-            kept["slowest"] = round(max(kept["slowest"], one.seconds), 3)
+            if one.seconds > kept["slowest"]:
+                kept["slowest"], kept["slowest_number"] = round(one.seconds, 3), one.number
         kept["outcomes"], kept["refusals"] = dict(outcomes), dict(refusals)
         kept["date"] = datetime.datetime.now(datetime.UTC).date().isoformat()
 
     def save(self) -> None:
-        """Write the file."""
+        """Write the file, with what other runs have put there of other entries."""
+        own = {name: kept for name, kept in self.entries.items() if name in self._own}
+        self.entries = self._read() | own
         text = json.dumps(self.entries, indent=1, sort_keys=True)
         self._file.write_text(text + "\n", encoding="utf-8")
 

@@ -186,22 +186,21 @@ class Watched:
 def reviewed(found: Finding, entry: str, data: bytes, module: str = _ENTRIES) -> Finding:
     """Judge a bad input again in a fresh and careful process, which alone counts for limits.
 
-    A hang must repeat, since a busy machine makes anything slow; so must an end of the process or
-    of memory, which may lie with what was taken into the worker. A wrong answer counts as it is.
+    A hang must repeat, with more time where more processes want to run than there are cores; so
+    must an end of the process or of memory, which may lie with what was taken into the worker. A
+    wrong answer counts as it is.
     """
     if found.outcome not in BAD:
         return found
     for _ in range(2 if found.outcome == "hang" else 1):
-        with Watched(module, careful=True) as fresh:
+        busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        with Watched(module, careful=True, limit=LIMIT * busy) as fresh:
             again = fresh.replay(entry, data)
         if again.outcome not in BAD:
             ended = found.detail.startswith("the process ended")
-            limits = found.outcome in ("hang", "memory") or ended
-            return (
-                Finding(found.number, again.outcome, again.detail, again.seconds)
-                if limits
-                else found
-            )
+            if not ended and found.outcome not in ("hang", "memory"):
+                return found
+            break
     return Finding(found.number, again.outcome, again.detail, again.seconds)
 
 

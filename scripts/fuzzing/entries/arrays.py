@@ -51,7 +51,6 @@ class FromArrays(Entry):
     """Arguments of `from_arrays`, written down as JSON: types of Python, too, are tried."""
 
     name, title, suffix = "arrays", "arguments of from_arrays", ".json"
-    model = True
     inputs = 3000
 
     def make(self, rng: random.Random) -> bytes:

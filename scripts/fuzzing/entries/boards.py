@@ -34,7 +34,7 @@ _BOARD: dict[str, Any] = {
     "budget": {"lut4": 5280, "ff": 5280, "ebr": 30, "ebr_bits": 4096, "spram": 4, "dsp": 8},
     "clock": {"source_hz": 12_000_000, "sync_hz": 24_000_000, "pll": "pad"},
     "link": {"resource": "uart", "baud": 1_000_000},
-    "programmers": [{"tool": "iceprog", "sram": [], "flash": ["-d", "{bitstream}"],
+    "programmers": [{"tool": "openFPGALoader", "sram": [], "flash": ["-d", "{bitstream}"],
                      "install": "apt-get install fpga-icestorm"}],
     "led": "led", "notes": "",
 }  # fmt: skip
@@ -45,7 +45,7 @@ class BoardFile(Entry):
     """Board files, whose values are hostile, but whose code is not: they are run by contract."""
 
     name, title, suffix = "board", "board files (.py)", ".py"
-    inputs = 5000
+    inputs = 4000
 
     def make(self, rng: random.Random) -> bytes:
         """Give a file of literals; a part of it is cut short."""
@@ -124,7 +124,7 @@ class Record(_Built):
     """The record, and the placed design that is rewritten by it."""
 
     name, title = "record", "records of builds, placed designs (.rams.json, .asc)"
-    inputs = 15_000
+    inputs = 8_000
     sample = 40
 
     def make(self, rng: random.Random) -> bytes:
@@ -158,7 +158,7 @@ class Patch(_Built):
     """`bnnhw patch`, up to where it would call Yosys."""
 
     name, title = "patch", "bnnhw patch, up to synthesis"
-    inputs = 3000
+    inputs = 1500
 
     def handle(self, data: bytes) -> None:
         """Give the command a folder with the record."""

@@ -52,7 +52,7 @@ class Check(Entry):
     """What a framework said, for `bnnhw import --check` and `bnnhw evaluate --expect`."""
 
     name, title, suffix = "check", "outputs of a framework (.npz)", ".npz"
-    inputs = 5000
+    inputs = 2000
 
     def make(self, rng: random.Random) -> bytes:
         """Change images, scores, classes or taps."""
@@ -113,7 +113,7 @@ class FoldingFile(Entry):
     """Foldings in TOML."""
 
     name, title, suffix = "folding", "foldings (.toml)", ".toml"
-    inputs = 30_000
+    inputs = 25_000
     sample = 60
 
     @cached_property
@@ -185,7 +185,7 @@ class ManifestFile(Entry):
     """Manifests, of a design with fixed weights and of one whose weights are loaded."""
 
     name, title, suffix = "manifest", "manifests (.json)", ".json"
-    inputs = 15_000
+    inputs = 8_000
     sample = 40
 
     @cached_property

@@ -80,7 +80,7 @@ class _ModelFile(Entry):
     """What the loaders of files have in common."""
 
     model = True
-    inputs = 4000
+    inputs = 1000
     sample = 40
 
     def handle(self, data: bytes) -> None:
@@ -91,12 +91,13 @@ class Onnx(_ModelFile):
     """QONNX files."""
 
     name, title, suffix = "onnx", "QONNX files (.onnx)", ".onnx"
-    inputs = 8000
+    inputs = 5000
 
     @cached_property
     def _seeds(self) -> list[bytes]:
         own = [path.read_bytes() for path in sorted(CORPUS.glob("*.onnx"))]
-        return own * 8 + [data.path(f"digits_{kind}.onnx").read_bytes() for kind in ("cnn", "mlp")]
+        # Large ones are slow, and most of what is changed in them is a weight.
+        return own * 30 + [data.path(f"digits_{kind}.onnx").read_bytes() for kind in ("cnn", "mlp")]
 
     def make(self, rng: random.Random) -> bytes:
         """Give a changed QONNX file, of the bundled ones now and then."""
@@ -132,6 +133,7 @@ class Canonical(_Arrays):
     """Networks as plain arrays."""
 
     name, title, text = "npz", "networks as plain arrays (.npz)", "meta"
+    inputs = 7000
 
     def _files(self) -> list[Path]:
         return [CORPUS / "dense.npz", CORPUS / "conv.npz"]
@@ -163,6 +165,7 @@ class SavedGraph(_ModelFile):
     """
 
     name, title, suffix = "graph", "saved graphs (.json with .npz)", ".json"
+    inputs = 6000
 
     @cached_property
     def _seeds(self) -> list[tuple[Any, dict[str, Any]]]:
@@ -200,7 +203,7 @@ class KerasH5(_ModelFile):
     """Keras' HDF5 files."""
 
     name, title, suffix = "h5", "Larq and Keras (.h5)", ".h5"
-    inputs = 2500
+    inputs = 700
 
     @cached_property
     def _seeds(self) -> list[bytes]:

@@ -68,7 +68,7 @@ class HostileVerilog(Entry):
     """Tiny networks in ONNX files that are full of hostile names, taken to Verilog."""
 
     name, title, suffix = "verilog", "names on their way to Verilog", ".onnx"
-    inputs = 200
+    inputs = 40
     sample = 2
 
     def make(self, rng: random.Random) -> bytes:

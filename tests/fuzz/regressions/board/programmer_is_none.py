@@ -1,0 +1,2 @@
+from bnnhw.target import*
+BOARD=Board(**{'name':'m','title': 'My', 'family': 'ice40', 'device': 'up5', 'platform': 'am:ICm', 'budget': Budget(**{'lut4': 5, 'ff': 5, 'ebr': 30, 'ebr_bits':96, 'spram': 4, 'dsp': 8}), 'clock': [], 'link': Link(**{'resource': 'uart', 'baud': 1000}), 'programmers': (None, ), 'led': ''})

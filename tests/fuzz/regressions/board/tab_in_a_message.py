@@ -1,0 +1,2 @@
+from bnnhw.target import *
+BOARD = Board(**{'name': 'me', 'title': 'Myrd', 'family': 'ice40', 'device': 'u', 'platform': 'er:Im', 'budget': Budget(**{'lut4': 5280, 'ff': 5280, 'ebr': 30, 'ebr_bits':6, 'spram': 4, 'dsp': 8}), 'clock': Clock(**{'source_hz': 1200, 'sync_hz': 2000, 'pll': 'pad'}), 'link': Link(**{'resource': 'uart', 'baud': 100}), 'programmers': (Programmer(**{'tool': 'Mard', 'sram': [], 'flash': ['-d', '{bitstream}'], 'install': 'pwned\t'}), ), 'led': 'led', 'notes': ''})
