@@ -64,7 +64,7 @@ def load_images(path: Path, graph: Graph, *, limit: int | None = None) -> Images
 
 
 def _labels(y: npt.NDArray[Any], count: int, path: Path) -> npt.NDArray[np.int64]:
-    if not np.issubdtype(y.dtype, np.integer) or y.shape != (count,):
+    if y.dtype.kind not in "iu" or y.shape != (count,):
         raise UsageError(
             f"'{path}' has labels of type {y.dtype} and shape {y.shape} for {count} images.",
             "Give one integer label for each image, or leave 'y' out.",
@@ -124,7 +124,7 @@ def _check_kind(array: npt.NDArray[Any], source: str) -> None:
             f"{source} holds {array.dtype} numbers; the network reads 8-bit pixels.",
             "Convert images in [0, 1] with numpy.rint(x * 255).astype(numpy.uint8).",
         )
-    if not np.issubdtype(array.dtype, np.integer):
+    if array.dtype.kind not in "iu":
         raise UsageError(
             f"{source} holds {array.dtype} instead of 8-bit pixels.",
             "Give uint8 pixels.",

@@ -32,7 +32,7 @@ class IntDense(Node):
         raw = np.asarray(self.weight)
         if raw.ndim != 2 or not 0 < raw.size <= CAP:
             raise bad(self, f"needs weights of shape (rows, columns), not {raw.shape}")
-        if not np.issubdtype(raw.dtype, np.integer) or raw.min() < -128 or raw.max() > 127:
+        if raw.dtype.kind not in "iu" or raw.min() < -128 or raw.max() > 127:
             raise bad(self, "has a weight that is no whole number from -128 to 127")
         object.__setattr__(self, "weight", frozen(raw, np.int8))
 
@@ -81,7 +81,7 @@ class Affine(Node):
         for what, array in (("multiplier", multiplier), ("offset", offset)):
             kind = array.dtype
             fits = array.ndim == 1 and array.size and array.shape == multiplier.shape
-            if not fits or not np.issubdtype(kind, np.integer) or kind == np.uint64:
+            if not fits or kind.kind not in "iu" or kind == np.uint64:
                 raise bad(
                     self, f"needs one integer {what} for each channel, not {kind} {array.shape}"
                 )

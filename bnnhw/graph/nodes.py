@@ -206,7 +206,7 @@ class Threshold(Node):
     def __post_init__(self) -> None:
         super().__post_init__()
         levels, direction = np.asarray(self.levels), np.asarray(self.direction)
-        if levels.ndim != 2 or levels.size < 1 or not np.issubdtype(levels.dtype, np.integer):
+        if levels.ndim != 2 or levels.size < 1 or levels.dtype.kind not in "iu":
             raise _bad(
                 self,
                 "needs integer thresholds of shape (channels, n), "
@@ -248,7 +248,7 @@ class Argmax(Node):
     def __post_init__(self) -> None:
         super().__post_init__()
         offset = np.asarray(self.offset)
-        if offset.ndim != 1 or not np.issubdtype(offset.dtype, np.integer):
+        if offset.ndim != 1 or offset.dtype.kind not in "iu":
             raise _bad(
                 self, f"needs one integer offset for each class, not {offset.dtype} {offset.shape}"
             )

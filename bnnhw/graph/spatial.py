@@ -156,7 +156,7 @@ class IntConv(_Convolution):
     weight_type: ClassVar[Any] = np.int8
 
     def _check_weight(self, raw: npt.NDArray[Any]) -> None:
-        if not np.issubdtype(raw.dtype, np.integer) or raw.min() < -128 or raw.max() > 127:
+        if raw.dtype.kind not in "iu" or raw.min() < -128 or raw.max() > 127:
             raise bad(self, "has a weight that is no whole number from -128 to 127")
 
     def edge(self, *edges: Edge) -> Edge:

@@ -47,7 +47,7 @@ class Arrays:
         fits = len(array.shape) == len(shape) and all(
             want in (None, have) for want, have in zip(shape, array.shape, strict=True)
         )
-        if not np.issubdtype(array.dtype, np.integer) or not fits or not array.size:
+        if array.dtype.kind not in "iu" or not fits or not array.size:
             wanted = " × ".join("n" if want is None else str(want) for want in shape)
             self.fail(f"{what} is {array.dtype} {array.shape} instead of integers {wanted}")
         if array.dtype == np.uint64 and int(array.max()) >= 1 << 63:

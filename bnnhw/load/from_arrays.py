@@ -280,7 +280,7 @@ def _sums(site: Site, layer: DenseLayer | ConvLayer, x: Value) -> Value:
             "pads": None,
             "group": _counts(site, (layer.groups,), "groups", 1, 1)[0],
         }
-        if any(layer.padding):
+        if any(_counts(site, layer.padding, "padding", 4, 0)):
             x = _padded(site, layer, x)
         return conv(site, attributes, x, _signs(site, layer, 4))
     if layer.order not in ("CHW", "HWC"):

@@ -252,7 +252,7 @@ class Site:
     def ints(self, value: Value | None, role: str) -> list[int]:
         """Give a constant input that is a short list of integers."""
         array = self.const(value, role)
-        if not np.issubdtype(array.dtype, np.integer) or array.ndim > 1 or array.size > 64:
+        if array.dtype.kind not in "iu" or array.ndim > 1 or array.size > 64:
             self.fail(f"needs a list of integers as {role}, not {array.dtype} {array.shape}")
         return [int(element) for element in array.reshape(-1)]
 
