@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import UsageError
-from .golden import plain, run
+from .golden import packed, run
+from .golden.packed_kernels import choose_kernel
 from .graph import Affine, Graph, Input, IntConv, IntDense, Threshold
 from .names import printable
 
@@ -266,7 +267,8 @@ def compare_layers(
         inner = (floats[edge] - offset) / np.where(np.asarray(scale) == 0, 1.0, scale)
         code = np.rint((inner - kind.grid.low) / kind.grid.step).clip(0, kind.grid.levels - 1)
         told[edge] = kind.grid.values(code)
-    found = plain.evaluate(graph, np.asarray(images), list(told), told)
+    kernel = choose_kernel(work=packed.word_operations(graph) * len(images))
+    found = packed.evaluate(graph, np.asarray(images), list(told), kernel, told)
     rounded = _rounded(graph, floats)
     layers = []
     for edge, name, tap in places:

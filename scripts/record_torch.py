@@ -1,14 +1,13 @@
 """Write small modules of PyTorch and bitorch down for the tests, or check live ones.
 
-    TRAINVENV/bin/python -m scripts.record_torch [--only NAME] [--check] [--networks]
+    TRAINVENV/bin/python -m scripts.record_torch [--only NAME] [--check] [--trained]
                                                  [--samples DIR] [-o DIR]
 
 Run from the root of the checkout. Needs torch (2.13.0 wrote the files) and bitorch 0.4.1 (``pip
 install --no-deps bitorch``, pandas, requests) beside what bnnhw itself needs. Each file is a
 description with images ``x``, the module's ``logits`` for them and the outputs of all its
 operations, ``tap_NAME``, for the first of them. `--check` writes nothing: it imports the live
-modules and compares. `--networks` does so with bitorch's LeNet, ResNetE-18 and BinaryDenseNet-28,
-narrowed, on 100 random images, and counts the operations and weights of their full sizes.
+modules and compares (`check_networks.py` does so with bitorch's networks at full size).
 `--samples` names the folder with ``tiny_bitorch_state_dict.pth`` and what bitorch computed from it,
 and records or checks that. `--trained` trains narrowed networks on scikit-learn's digits first, for
 networks that were never trained turn every small difference into a large one.
@@ -17,7 +16,6 @@ networks that were never trained turn every small difference into a large one.
 import argparse
 import sys
 import time
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,6 @@ import torch
 from bnnhw.compare import compare, compare_layers, known_taps
 from bnnhw.errors import UsageError
 from bnnhw.golden import run as run_golden
-from bnnhw.graph import Conv, Dense
 from bnnhw.load.torch import (
     Description,
     from_description,
@@ -97,10 +94,10 @@ def write(path: Path, name: str, what: Recorded) -> None:
     print(f"{path.name}: {len(own.operations)} operations, {path.stat().st_size:,} bytes")
 
 
-def check(name: str, what: Recorded, count: int = IMAGES, seed: int = 0) -> bool:
+def check(name: str, what: Recorded) -> bool:
     """Import a live module and compare it with itself."""
     started = time.perf_counter()
-    found, pixels, scores, _ = run(what, seed or 101 + list(MODULES).index(name), count)
+    found, pixels, scores, _ = run(what, 101 + list(MODULES).index(name), IMAGES)
     try:
         graph = from_description(found, pixel=what.pixel, exact=what.exact)
     except UsageError as error:
@@ -115,7 +112,7 @@ def check(name: str, what: Recorded, count: int = IMAGES, seed: int = 0) -> bool
     flips = sum(layer.differing for layer in signs) / max(1, sum(layer.values for layer in signs))
     wrong = [layer for layer in layers if not layer.passed]
     print(
-        f"{name}: {count} images; {len(exact)} exact layers with "
+        f"{name}: {IMAGES} images; {len(exact)} exact layers with "
         f"{sum(layer.values for layer in exact):,} values, "
         f"{sum(layer.differing for layer in exact)} differ; {len(rounded)} rounded ones, at most "
         f"{share:.0%} of their bound; {flips:.2%} of the signs of rounded numbers differ; whole: "
@@ -125,50 +122,6 @@ def check(name: str, what: Recorded, count: int = IMAGES, seed: int = 0) -> bool
     for layer in wrong:
         print(f"  {layer}")
     return not wrong and not what.refused and (whole.passed or not what.exact)
-
-
-def counts(name: str, make: Any, shape: tuple[int, ...], told: tuple[float, ...]) -> bool:
-    """Count binary and other multiply-accumulates, and weights, of a full-size network."""
-    torch.manual_seed(0)
-    started = time.perf_counter()
-    found = trace(make().eval(), torch.rand(1, *shape))
-    graph = from_description(found)
-    sums: dict[bool, list[int]] = {True: [0, 0], False: [0, 0]}
-    for node in graph.nodes:
-        weights = getattr(node, "weight", np.zeros(0)).size
-        own = sums[isinstance(node, Conv | Dense)]
-        own[0] += weights * prod(graph.edges[node.name].shape[1:])
-        own[1] += weights
-    seen = (sums[True][0] / 1e6, sums[False][0] / 1e6, sums[True][1] / 1e6, sums[False][1] / 1e3)
-    print(
-        f"{name} at {shape}: {seen[0]:.1f} M binary MAC, {seen[1]:.1f} M 8-bit MAC, {seen[2]:.2f} "
-        f"Mbit of ±1 weights, {seen[3]:.1f} k 8-bit weights; told {told} "
-        f"({time.perf_counter() - started:.0f} s)"
-    )
-    places = (1, 1, 2, 1 if told[3] < 100 else 0)
-    return all(round(a, p) == b for a, b, p in zip(seen, told, places, strict=True))
-
-
-def networks(sizes_only: bool) -> int:
-    """Check bitorch's networks at 32 × 32, and count those of full size."""
-    live = {
-        "LeNet": Recorded(lambda: lenet(), (1, 28, 28)),
-        "ResNetE18 / 8": Recorded(lambda: resnet_e18(8), (3, 32, 32)),
-        "BinaryDenseNet28 / 4": Recorded(lambda: densenet28(16), (3, 32, 32)),
-    }
-    wrong = 0 if sizes_only else sum(not check(name, what, 100, 7) for name, what in live.items())
-    wide = (3, 224, 224)
-    wrong += not counts("LeNet", lenet, (1, 28, 28), (7.6, 0.9, 1.13, 11.6))
-    wrong += not counts("ResNetE18", resnet_e18, (3, 32, 32), (547.4, 8.1, 10.99, 179))
-    wrong += not counts("BinaryDenseNet28", densenet28, (3, 32, 32), (1171.4, 29.2, 4.2, 331))
-    wrong += not counts(
-        "ResNetE18", lambda: resnet_e18(size=224, classes=1000), wide, (1676.3, 137.8, 10.99, 693)
-    )
-    wrong += not counts(
-        "BinaryDenseNet28", lambda: densenet28(size=224, classes=1000), wide,
-        (3587.4, 202.5, 4.2, 909),
-    )  # fmt: skip
-    return wrong
 
 
 def digits(size: int) -> tuple[Any, Any, Any, Any]:
@@ -250,8 +203,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=MODULES)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--networks", action="store_true")
-    parser.add_argument("--sizes", action="store_true", help="only count operations and weights")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "tests/data/torch")
     parser.add_argument("--trained", action="store_true", help="train narrow networks and compare")
     parser.add_argument("--samples", type=Path)
@@ -260,8 +211,6 @@ def main() -> int:
         return 0 if sample(args.samples, None if args.check else args.output) else 1
     if args.trained:
         return 1 if all_trained() else 0
-    if args.networks or args.sizes:
-        return 1 if networks(not args.networks) else 0
     wrong = 0
     for name in [args.only] if args.only else MODULES:
         if args.check:

@@ -1,6 +1,6 @@
 """The fast path: codes; XNOR and popcount on packed words where an edge is ±1."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -41,14 +41,24 @@ _Codes = npt.NDArray[Any]
 
 
 def evaluate(
-    graph: Graph, pixels: npt.NDArray[Any], kept: Collection[str], kernel: Kernel
+    graph: Graph,
+    pixels: npt.NDArray[Any],
+    kept: Collection[str],
+    kernel: Kernel,
+    told: Mapping[str, npt.NDArray[np.int64]] | None = None,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Give the values of the edges `kept` for a batch of pixels, or codes without a table."""
+    """Give the values of the edges `kept` for a batch of pixels, or codes without a table.
+
+    Nodes behind an edge that is `told` read what was told, as in `plain.evaluate`.
+    """
     codes: dict[str, _Codes] = {}
+    given = {
+        name: to_codes(values, graph.edges[name].grid) for name, values in (told or {}).items()
+    }
     # What nobody reads any more is given back, and its memory used again while it is in the cache.
     last = {name: node.name for node in graph.nodes for name in node.inputs if name not in kept}
     for node in graph.nodes:
-        sources = [codes[name] for name in node.inputs]
+        sources = [given[name] if name in given else codes[name] for name in node.inputs]
         edges = [graph.edges[name] for name in node.inputs]
         extra = (kernel,) if type(node) in _COUNTING else ()
         codes[node.name] = _TABLE[type(node)](
