@@ -78,7 +78,12 @@ def open(
         return _simulated(url, described, model, timeout)
     patience = PATIENCE if timeout is None else timeout
     packing = None if described is None else Packing.from_manifest(described)
-    line = (connect_spi if scheme == "spi" else connect)(url, timeout=patience)
+    if scheme == "spi":
+        told = (described or {}).get("link")
+        most = told.get("max_hz") if isinstance(told, Mapping) else None
+        line = connect_spi(url, timeout=patience, max_hz=most)
+    else:
+        line = connect(url, timeout=patience)
     return _device(line, url, described, packing, patience)
 
 

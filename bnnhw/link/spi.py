@@ -85,7 +85,7 @@ class _Spi:
             self._ended = byte == 0
 
 
-def connect_spi(url: str, *, timeout: float = 2.0) -> Transport:
+def connect_spi(url: str, *, timeout: float = 2.0, max_hz: object = None) -> Transport:
     """Open the SPI device that `url` names, in mode 0.
 
     Parameters
@@ -94,11 +94,13 @@ def connect_spi(url: str, *, timeout: float = 2.0) -> Transport:
         ``spi:///dev/spidev0.0`` with an optional ``?hz=4000000`` (`HZ` unless told otherwise).
     timeout : float
         As `connect` has it; a write here waits for nobody and takes as long as its bytes do.
+    max_hz : int or None
+        What the design takes, as its manifest's `link` says; anything but an integer says nothing.
 
     Raises
     ------
     UsageError
-        If the URL has another form.
+        If the URL has another form, or a rate that is too high for the design.
     ToolMissing
         If the package spidev is not installed.
     DeviceError
@@ -107,6 +109,11 @@ def connect_spi(url: str, *, timeout: float = 2.0) -> Transport:
     if not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
         raise UsageError(f"timeout must be a positive number, not {timeout!r}.", "Try 2.0 seconds.")
     path, hertz = _target(url)
+    if isinstance(max_hz, int) and hertz > max_hz:
+        raise UsageError(
+            f"The design takes SPI up to {max_hz} Hz, not {hertz}.",
+            f"Write ?hz={max_hz}, or build it with a faster clock.",
+        )
     try:
         spidev = importlib.import_module("spidev")
     except ImportError as error:

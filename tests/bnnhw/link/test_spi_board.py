@@ -64,6 +64,12 @@ def test_too_fast_for_the_board(monkeypatch: pytest.MonkeyPatch) -> None:
         bnnhw.open(f"spi://{SpiBoard.path}?hz=1000001", manifest=TOLD)
 
 
+def test_too_fast_for_the_manifest() -> None:
+    told = {**TOLD, "link": {"kind": "spi", "max_hz": 1_000_000}}
+    with pytest.raises(UsageError, match=r"^The design takes SPI up to 1000000 Hz, not 1000001\."):
+        bnnhw.open(f"spi://{SpiBoard.path}?hz=1000001", manifest=told)
+
+
 def test_manifest_says_what_line_it_is() -> None:
     from rtl_gen.system import link_facts
 
