@@ -102,6 +102,28 @@ class _Graph:
         x = self.node("Pad", [x, around, outside], f"{at}_padded")
         return self.node("Conv", [x, binary], f"{at}_sum", kernel_shape=[3, 3])
 
+    def layers(self, x: str, hidden: Sequence[BnLayer], last: np.ndarray) -> str:
+        carries = any(layer.join for layer in hidden)
+        vector = False
+        carried = ""
+        for number, weight in enumerate([*(layer.weight for layer in hidden), last]):
+            at = f"layer{number}"
+            if weight.ndim == 2 and not vector:
+                row = self.constant("row", [1, -1], np.int64)
+                x = self.node("Reshape", [x, row], "features" if number else "pixels")
+                vector = True
+            x = self.product(x, weight, at)
+            if number == len(hidden):
+                break
+            layer = hidden[number]
+            if layer.join:
+                x = self.node("Add", [x, carried], f"{at}_joined")
+            if layer.pool and carries:
+                x = self.halved(x, at)
+            carried = x
+            x = self.activation(x, layer, at, layer.pool and not carries)
+        return x
+
     def activation(self, x: str, layer: BnLayer, at: str, pool: bool) -> str:
         names = [
             self.constant(f"{at}_{part}", getattr(layer, part))
@@ -160,25 +182,7 @@ def write_qonnx(
     marks = np.asarray(levels, np.float32).reshape(1, -1, 1, 1)
     x = graph.node("Sub", ["image", graph.constant("levels", marks)], "centred")
     x = graph.node("BipolarQuant", [x, "one"], "bits")
-    carries = any(layer.join for layer in hidden)
-    vector = False
-    carried = ""
-    for number, weight in enumerate([*(layer.weight for layer in hidden), last]):
-        at = f"layer{number}"
-        if weight.ndim == 2 and not vector:
-            row = graph.constant("row", [1, -1], np.int64)
-            x = graph.node("Reshape", [x, row], "features" if number else "pixels")
-            vector = True
-        x = graph.product(x, weight, at)
-        if number == len(hidden):
-            break
-        layer = hidden[number]
-        if layer.join:
-            x = graph.node("Add", [x, carried], f"{at}_joined")
-        if layer.pool and carries:
-            x = graph.halved(x, at)
-        carried = x
-        x = graph.activation(x, layer, at, layer.pool and not carries)
+    x = graph.layers(x, hidden, last)
     graph.node("Mul", [x, graph.constant("logit_scale", scale)], "logits")
     _save(path, graph, ([1, *shape], [1, len(last)]), metadata, producer)
 

@@ -106,6 +106,8 @@ def train(
         If the integer graph and PyTorch differ.
     """
     _suits(settings, data)
+    with torch.device("meta"):  # which has shapes and no memory
+        _bounded(_maker(settings, data)())
     saved = _saved(settings, data, folder, resume)
     # The order of float additions, hence the result, must not depend on what else is running.
     torch.set_num_threads(settings.threads)
@@ -136,6 +138,15 @@ def _suits(settings: Settings, data: Dataset) -> None:
             f"{values:,} pixels in {len(settings.levels)} levels are more than fit in memory.",
             "Give fewer --copies or levels, or smaller or fewer images.",
         )
+
+
+def _maker(settings: Settings, data: Dataset) -> Callable[[], BinaryNet]:
+    channels, height, width = data.shape
+    return partial(
+        make_net, settings.model, settings.hidden, t_clip=settings.t_clip,
+        shape=(channels * len(settings.levels), height, width), classes=len(data.classes),
+        shortcuts=settings.shortcuts,
+    )  # fmt: skip
 
 
 def _saved(settings: Settings, data: Dataset, folder: Path, resume: bool) -> Checkpoint | None:
@@ -178,17 +189,11 @@ def _trained(
         data.train, guide, levels=settings.levels, copies=settings.copies,
         plain=settings.plain, seed=settings.seed,
     )  # fmt: skip
-    channels, height, width = data.shape
-    make = partial(
-        make_net, settings.model, settings.hidden, t_clip=settings.t_clip,
-        shape=(channels * len(settings.levels), height, width), classes=len(data.classes),
-        shortcuts=settings.shortcuts,
-    )  # fmt: skip
+    make = _maker(settings, data)
     training = Training(
         work, make, epochs=settings.epochs, seed=settings.seed, lr=settings.lr,
         batch=settings.batch,
     )  # fmt: skip
-    _bounded(training.net)
     progress = _Progress()
     if saved:
         _restore(training, progress, saved, folder)

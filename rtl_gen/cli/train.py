@@ -15,7 +15,7 @@ from bnnhw.train.data import DIGITS, Dataset, load_data
 from bnnhw.train.settings import T_CLIP, Settings, mark, marks, recipe
 from bnnhw.train.tools import need_torch
 
-from .options import Json, OutDir, Seed
+from .options import Json, Name, OutDir, Seed
 from .show import emit_json, pairs, progress, say
 
 __all__ = ["train"]
@@ -23,62 +23,71 @@ __all__ = ["train"]
 _SEED = 2026
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="digits-mlp, digits-cnn, a folder with a folder of images for each class, or an .npz "
+        "with x and y, perhaps x_test and y_test.",
+    ),
+]
+ModelKind = Annotated[str | None, typer.Option("--model", help="mlp or cnn.")]
+Width = Annotated[
+    str | None, typer.Option("--width", help="Of each hidden layer, such as 24,32,48.")
+]
+Thermometer = Annotated[
+    str | None,
+    typer.Option("--thermometer", help="Bits a pixel, or its levels, such as 0.1,0.35,0.65."),
+]
+Shortcuts = Annotated[
+    bool, typer.Option("--shortcuts", help="Add the sums of a layer to those of the next.")
+]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Times through the images.")]
+Batch = Annotated[int | None, typer.Option("--batch", help="Images of one step.")]
+Rate = Annotated[float, typer.Option("--lr", help="First step size; falls along a cosine.")]
+Clip = Annotated[
+    float, typer.Option("--t-clip", help="Gradients pass a sign within plus or minus this.")
+]
+Copies = Annotated[
+    int | None, typer.Option("--copies", help="Distorted copies of each image in an epoch.")
+]
+Teacher = Annotated[
+    int | None, typer.Option("--teacher-epochs", help="Of a float network that teaches; 0: none.")
+]
+Share = Annotated[
+    float, typer.Option("--validation-share", help="Part of the images that do not train.")
+]
+Patience = Annotated[
+    int | None,
+    typer.Option("--patience", help="Stop after so many epochs that validate no better."),
+]
+Side = Annotated[
+    int | None, typer.Option("--side", help="Scale the images of a folder to N x N pixels.")
+]
+Threads = Annotated[int, typer.Option("--threads", help="Of PyTorch.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")]
+
+
 def train(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help="digits-mlp, digits-cnn, a folder with a folder of images for each class, or an "
-            ".npz with x and y, perhaps x_test and y_test.",
-        ),
-    ],
+    source: Source,
     out: OutDir,
-    model: Annotated[str | None, typer.Option("--model", help="mlp or cnn.")] = None,
-    width: Annotated[
-        str | None, typer.Option("--width", help="Of each hidden layer, such as 24,32,48.")
-    ] = None,
-    thermometer: Annotated[
-        str | None,
-        typer.Option("--thermometer", help="Bits a pixel, or its levels, such as 0.1,0.35,0.65."),
-    ] = None,
-    shortcuts: Annotated[
-        bool, typer.Option("--shortcuts", help="Add the sums of a layer to those of the next.")
-    ] = False,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Times through the images.")
-    ] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="Images of one step.")] = None,
-    lr: Annotated[
-        float, typer.Option("--lr", help="First step size; falls along a cosine.")
-    ] = 0.01,
-    t_clip: Annotated[
-        float, typer.Option("--t-clip", help="Gradients pass a sign within plus or minus this.")
-    ] = T_CLIP,
-    copies: Annotated[
-        int | None, typer.Option("--copies", help="Distorted copies of each image in an epoch.")
-    ] = None,
-    teacher_epochs: Annotated[
-        int | None,
-        typer.Option("--teacher-epochs", help="Of a float network that teaches; 0: none."),
-    ] = None,
-    validation_share: Annotated[
-        float, typer.Option("--validation-share", help="Part of the images that do not train.")
-    ] = 0.15,
-    patience: Annotated[
-        int | None,
-        typer.Option("--patience", help="Stop after so many epochs that validate no better."),
-    ] = None,
-    side: Annotated[
-        int | None, typer.Option("--side", help="Scale the images of a folder to N x N pixels.")
-    ] = None,
+    model: ModelKind = None,
+    width: Width = None,
+    thermometer: Thermometer = None,
+    shortcuts: Shortcuts = False,
+    epochs: Epochs = None,
+    batch: Batch = None,
+    lr: Rate = 0.01,
+    t_clip: Clip = T_CLIP,
+    copies: Copies = None,
+    teacher_epochs: Teacher = None,
+    validation_share: Share = 0.15,
+    patience: Patience = None,
+    side: Side = None,
     seed: Seed = _SEED,
-    threads: Annotated[int, typer.Option("--threads", help="Of PyTorch.")] = 1,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Of the network and its files.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
-    ] = False,
+    threads: Threads = 1,
+    name: Name = None,
+    resume: Resume = False,
     as_json: Json = False,
 ) -> None:
     """Train a binary network, write it as QONNX and integer graph, and check it against PyTorch."""
@@ -91,12 +100,12 @@ def train(
         need_torch()
     data = load_data(source, seed=seed, validation_share=validation_share, side=side)
     kind = _kind(source, model, data)
-    told = recipe(source, kind, shortcuts=shortcuts)
     given = {
         "hidden": None if width is None else _widths(width),
         "levels": None if thermometer is None else _levels(thermometer),
         "epochs": epochs, "batch": batch, "copies": copies, "teacher_epochs": teacher_epochs,
     }  # fmt: skip
+    told = recipe(source, kind, shortcuts=shortcuts)
     told |= {key: value for key, value in given.items() if value is not None}
     settings = replace(first, model=kind, shortcuts=shortcuts, **told)
     label = checked(name, "name") if name else _name(source, data)

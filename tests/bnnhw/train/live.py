@@ -1,4 +1,4 @@
-"""What needs PyTorch: run by test_live.py as ``python -m tests.bnnhw.train.live NAME``."""
+"""What needs PyTorch: run by test_live.py as ``python live.py NAME``."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ NETS = {
     "mlp_shortcuts": replace(SMALL, model="mlp", hidden=(24, 24, 24), shortcuts=True),
     "cnn": SMALL,
     "cnn_shortcuts": replace(SMALL, hidden=(8, 8, 8), shortcuts=True),
-    "taught": replace(SMALL, copies=2, teacher_epochs=2, patience=9),
+    "taught": replace(SMALL, copies=2, teacher_epochs=8, patience=9),
     "all_train": replace(SMALL, validation_share=0.0),
 }
 

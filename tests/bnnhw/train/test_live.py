@@ -32,8 +32,8 @@ def environment() -> dict[str, str]:
     "name", ["gradients", "resume", "networks", "planted", "early", "refusals", "scans"]
 )
 def test_live(python: str, name: str) -> None:
-    words = [python, "-m", "tests.bnnhw.train.live", name]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    words = [python, str(Path(__file__).with_name("live.py")), name]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment())
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
 
