@@ -3,7 +3,7 @@
 from ..frame import Entry
 from .arrays import FromArrays
 from .boards import BoardFile, Patch, Record
-from .data import Check, FoldingFile, ImageFile, ManifestFile, WeightFile
+from .data import Check, FoldingFile, ImageFile, ManifestFile, Pictures, WeightFile
 from .lines import Conversation, Frames, Requests
 from .models import Canonical, KerasH5, KerasZip, Onnx, Recorded, SavedGraph
 from .names import HostileVerilog, Names
@@ -12,7 +12,7 @@ __all__ = ["ENTRIES"]
 
 ENTRIES: tuple[type[Entry], ...] = (
     *(Onnx, Canonical, SavedGraph, Recorded, KerasH5, KerasZip),
-    *(FromArrays, ImageFile, Check, WeightFile, FoldingFile, ManifestFile),
+    *(FromArrays, ImageFile, Pictures, Check, WeightFile, FoldingFile, ManifestFile),
     *(BoardFile, Record, Patch, Names, HostileVerilog),
     *(Frames, Conversation, Requests),
 )

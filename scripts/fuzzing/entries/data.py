@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import random
+import zlib
 from functools import cached_property
 from typing import Any
 
@@ -19,11 +20,15 @@ from bnnhw.load import load_model
 from bnnhw.plan import make_plan, manifest
 
 from ..archives import changed_array, changed_arrays, changed_zip, npy
-from ..frame import CORPUS, Entry
+from ..frame import CORPUS, Entry, Wrong
 from ..raw import mutated
 from ..trees import changed, json_bytes
 
-__all__ = ["Check", "FoldingFile", "ImageFile", "ManifestFile", "WeightFile"]
+__all__ = ["Check", "FoldingFile", "ImageFile", "ManifestFile", "Pictures", "WeightFile"]
+
+_PICTURES = ("png", "jpg", "bmp", "pgm")
+# Where their headers have width and height.
+_EXTENTS = ((16, 20), (163, 165), (18, 22), (0,))
 
 
 class ImageFile(Entry):
@@ -46,6 +51,62 @@ class ImageFile(Entry):
     def handle(self, data: bytes) -> None:
         """Read them, for a network with a table and for one without."""
         load_images(self.put(data), self._graph)
+
+
+class Pictures(Entry):
+    """Folders of pictures, as `bnnhw train` reads them; the first byte says which format."""
+
+    name, title = "pictures", "pictures (.png, .jpg, .bmp, .pgm)"
+    inputs = 6000
+
+    @cached_property
+    def _seeds(self) -> list[bytes]:
+        return [(CORPUS / f"noise.{kind}").read_bytes() for kind in _PICTURES]
+
+    def make(self, rng: random.Random) -> bytes:
+        """Change a picture, the extents in its header more often than the rest."""
+        kind = rng.randrange(len(self._seeds))
+        data = bytearray(self._seeds[kind])
+        if rng.random() < 0.3:
+            start = rng.choice(_EXTENTS[kind])
+            number = rng.choice((0, 1, 255, 4096, 5793, 65535, 1 << 20, (1 << 31) - 1, 1 << 31))
+            size = 2 if kind == 1 else 4
+            text = b"P5\n%d %d\n255\n" % (number, rng.choice((1, 10, 4096, number)))
+            field = (number & (1 << 8 * size) - 1).to_bytes(size, "little" if kind == 2 else "big")
+            data = bytearray(text + data[13:]) if kind == 3 else data
+            if kind < 3:
+                data[start : start + size] = field
+        changed = bytes(data) if rng.random() < 0.2 else mutated(rng, bytes(data), self._seeds)
+        if kind == 0 and rng.random() < 0.7:
+            changed = _checked_png(changed)
+        return bytes([kind if rng.random() < 0.95 else rng.randrange(4)]) + changed
+
+    def handle(self, data: bytes) -> None:
+        """Read a folder of two classes, scaled and not."""
+        from bnnhw.train.folder import read_folder
+
+        folder = self.folder / "classes"
+        for name in ("a", "b"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            for kind in _PICTURES:
+                (folder / name / f"x.{kind}").unlink(missing_ok=True)
+            suffix = _PICTURES[data[0] % len(_PICTURES)] if data else _PICTURES[0]
+            (folder / name / f"x.{suffix}").write_bytes(data[1:])
+        found = read_folder(folder, side=8)
+        if found.x.shape != (2, 1, 8, 8):
+            raise Wrong(f"two pictures have the shape {found.x.shape}")
+        read_folder(folder)
+
+
+def _checked_png(data: bytes) -> bytes:
+    """Mend the checksums of a PNG file, so that decoders go on behind them."""
+    out, at = data[:8], 8
+    while at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        body = data[at + 4 : at + 8 + size]
+        out += data[at : at + 4] + body + zlib.crc32(body).to_bytes(4, "big")
+        at += 12 + size
+    return out
 
 
 class Check(Entry):
