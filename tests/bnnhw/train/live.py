@@ -17,7 +17,7 @@ from bnnhw.train.data import Dataset, Split, digits, load_data
 from bnnhw.train.export import check
 from bnnhw.train.nets import binarise, make_net, sign
 from bnnhw.train.run import train
-from bnnhw.train.settings import DIGITS_LEVELS, Settings
+from bnnhw.train.settings import DIGITS_LEVELS, Settings, marks
 
 SMALL = Settings(model="cnn", hidden=(6, 8), levels=(0.3, 0.6), epochs=5, batch=16, seed=3)
 NETS = {
@@ -196,7 +196,8 @@ def refusals(folder: Path) -> None:
     flat = Split(data.train.x.reshape(-1, 1, 1, 64), data.train.y)
     mlp = replace(one, model="mlp", hidden=(8,), copies=1)
     refused(UsageError, "cannot be distorted", run(mlp, replace(data, train=flat)))
-    refused(UsageError, "more than fit in memory", run(replace(one, plain=10_000, copies=10_000)))
+    many = replace(one, plain=10_000, copies=10_000, levels=marks(64))
+    refused(UsageError, "more than fit in memory", run(many))
     wide = replace(one, model="mlp", hidden=(16384, 16384))
     refused(UsageError, "weights; ", run(wide))
     (folder / "file").write_text("")
