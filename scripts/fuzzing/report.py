@@ -1,7 +1,9 @@
 """What runs found: kept in docs/fuzz.json while they go on, and docs/fuzz.md made of it."""
 
 import datetime
+import fcntl
 import json
+import os
 import platform
 from collections import Counter
 from collections.abc import Iterable
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bnnhw import __version__
+from bnnhw.files import write_atomic
 
 from .frame import OUTCOMES, Entry
 from .watch import LIMIT, Finding
@@ -91,9 +94,14 @@ class Record:
     def save(self) -> None:
         """Write the file, with what other runs have put there of other entries."""
         own = {name: kept for name, kept in self.entries.items() if name in self._own}
-        self.entries = self._read() | own
-        text = json.dumps(self.entries, indent=1, sort_keys=True)
-        self._file.write_text(text + "\n", encoding="utf-8")
+        folder = os.open(self._file.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            self.entries = self._read() | own
+            text = json.dumps(self.entries, indent=1, sort_keys=True)
+            write_atomic(self._file, text.encode() + b"\n")
+        finally:
+            os.close(folder)
 
 
 def _versions() -> dict[str, str]:

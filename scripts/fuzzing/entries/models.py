@@ -151,7 +151,7 @@ class Recorded(_Arrays):
 class _Agreeing(Graph):
     """A graph whose digest agrees with any other, so that changed ones get further."""
 
-    @property  # type: ignore[misc]
+    @property
     def digest(self) -> Any:
         """Give what equals everything."""
         return mock.ANY
@@ -263,7 +263,7 @@ def _inside() -> Iterator[None]:
     def run(words: list[str], *, input: bytes, **options: Any) -> Any:
         out = io.BytesIO()
         told = io.StringIO()
-        streams = {
+        streams: dict[str, Any] = {
             "stdin": SimpleNamespace(buffer=io.BytesIO(input)),
             "stdout": SimpleNamespace(buffer=out),
             "stderr": told,
