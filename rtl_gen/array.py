@@ -33,8 +33,8 @@ class PEArray(wiring.Component):
     bits : int
         Width of an activation, see `ProcessingElement`.
     masked : bool
-        Words may be padding with true zeros. Counts are then in half steps: a match counts 2, and
-        each lane of a masked word 1.
+        Words may be padding with true zeros. Counts are then in half steps: what agrees counts
+        twice, and each lane of a masked word ``2**bits - 1``, half of what it could.
     count_bits : int
         Width of a count; at least ``bits_for(simd * folds + 1)`` unless the largest counts are
         known not to occur.

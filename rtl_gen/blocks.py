@@ -153,7 +153,8 @@ def _parallel(block: ParallelWindowPlan) -> wiring.Component:
 
 
 def _ternary(block: TernaryPlan) -> wiring.Component:
-    return Ternary(taps=block.lanes_in // block.channels, channels=block.channels)
+    taps = block.lanes_in // block.channels
+    return Ternary(taps=taps, channels=block.channels, bits=block.bits_in)
 
 
 def _pool(block: PoolPlan) -> wiring.Component:

@@ -119,7 +119,8 @@ class ArrayCore(wiring.Component):
             ]
             count = element.count
             if self._masked:
-                count = Mux(counted.masked, self._simd, element.count << 1)
+                half = self._simd * ((1 << self._bits) - 1)
+                count = Mux(counted.masked, half, element.count << 1)
             m.submodules[f"sum{row}"] = total = Accumulator(
                 bits=len(count), total_bits=self._total_bits, starts=self._starts
             )

@@ -101,7 +101,9 @@ class _Network:
         if grid.bits > 8:
             self.threshold()
             return
-        pads = [grid.low, grid.high] + ([0] if grid.levels == 2 or _holds(grid, 0) else [])
+        # True zeros are left out where values lie around them.
+        around = grid.low == -grid.high and grid.levels == 1 << grid.bits
+        pads = [grid.low, grid.high] + ([0] if around or _holds(grid, 0) else [])
         geometry = self.geometry(same, pads)
         kernel = geometry.pop("kernel")
         groups = self.one_of(_divisors(channels))

@@ -11,11 +11,10 @@ from ..fold.memory import prefers_search
 from ..graph import Conv, Dense, Graph, Grid, IntConv, IntDense, Node, Threshold
 from ..plan.blocks import Block
 from ..plan.branches import with_forks, with_queues
-from ..plan.lay_layers import _TAPS, _window
+from ..plan.lay_layers import _window, taps_of
 from ..plan.layout import Layout
 from ..plan.make import _LAY
 from ..plan.pack import Counting, Summing
-from ..plan.parallel import TernaryPlan
 from ..plan.units import IntMvtuPlan, MvtuPlan
 
 __all__ = ["Sketch", "lay", "sketch"]
@@ -87,11 +86,11 @@ def _has_offsets(graph: Graph, name: str, source: Grid, masked: bool) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _weight_bits(graph: Graph, name: str) -> int:
+def _weight_bits(graph: Graph, name: str, source: Grid) -> int:
     """Give the width of the weights of a layer as its hardware has them."""
     node = graph.node(name)
     assert isinstance(node, IntConv | IntDense)
-    source, grid = graph.edges[node.inputs[0]].grid, graph.edges[name].grid
+    grid = graph.edges[name].grid
     return Summing(source, node.weight.reshape(node.rows, -1).astype(int), grid).weight_bits
 
 
@@ -102,7 +101,7 @@ def _binary(to: Sketch, node: Conv | Dense) -> None:
         _LAY[type(node)](to, node)
         return
     last, masked = to.source_of(node)
-    source = _TAPS if isinstance(last, TernaryPlan) else graph.edges[node.inputs[0]].grid
+    source = taps_of(to, node, last)
     readers = graph.consumers(node.name)
     threshold = readers[0] if len(readers) == 1 and isinstance(readers[0], Threshold) else None
     groups, rows, vectors = to.vectors(node)
@@ -130,12 +129,13 @@ def _binary(to: Sketch, node: Conv | Dense) -> None:
 
 def _integer(to: Sketch, node: IntConv | IntDense) -> None:
     last, _ = to.source_of(node)
-    fold, width = to.folding.layers[node.name], _weight_bits(to.graph, node.name)
+    source = taps_of(to, node, last)
+    fold, width = to.folding.layers[node.name], _weight_bits(to.graph, node.name, source)
     groups, rows, vectors = to.vectors(node)
     unit = IntMvtuPlan(
         name=node.name, layer=node.name, edge=node.name, sources=(last.name,), rows=rows,
         columns=node.columns, vectors=vectors, groups=groups, elements_in=vectors * node.columns,
-        bits_in=to.graph.edges[node.inputs[0]].grid.bits, lanes_in=fold.simd,
+        bits_in=source.bits, lanes_in=fold.simd,
         elements_out=vectors * rows, bits_out=to.graph.edges[node.name].grid.bits,
         lanes_out=fold.pe, width=width, weights=(), offsets=(), multiplier=fold.multiplier,
         weight_style=fold.weight_style(rows, node.columns, width, groups),

@@ -8,19 +8,17 @@ import numpy.typing as npt
 from ..fold.folding import WRITABLE
 from ..fold.memory import prefers_search
 from ..graph import Conv, Dense, Grid, IntConv, IntDense, Threshold
+from ..graph.sums import with_value
 from .blocks import Block, WindowPlan
 from .layout import BITS_CAP, Layout
 from .pack import Counting, Summing, matrix_words, row_words, signed_words
 from .parallel import ParallelWindowPlan, TernaryPlan
 from .units import IntMvtuPlan, MvtuPlan
 
-__all__ = ["lay_conv", "lay_dense", "lay_int_conv", "lay_int_dense"]
+__all__ = ["lay_conv", "lay_dense", "lay_int_conv", "lay_int_dense", "taps_of"]
 
 UNROLLED_EVERY = 1
 """Levels of adders between registers of an unrolled layer whose folding does not say them."""
-
-_TAPS = Grid(-1, 1, 3)
-"""Values of ±1 taps among which there are true zeros."""
 
 
 def lay_conv(to: Layout, node: Conv) -> None:
@@ -74,7 +72,8 @@ def _window(to: Layout, node: Conv | IntConv) -> tuple[Block, bool]:
     if window.taps == 1 and not window.padded and window.stride == (1, 1):
         return last, False
     on = grid.low <= node.pad_value <= grid.high and not (node.pad_value - grid.low) % grid.step
-    if window.padded and not on and grid.levels != 2:
+    # A zero that is left out lies in the middle of what a lane can count.
+    if window.padded and not on and (grid.low != -grid.high or grid.levels != 1 << grid.bits):
         raise to.unsupported(node.name, f"pads {grid} with {node.pad_value}")
     masked = window.padded and not on
     size = prod(to.graph.edges[node.name].shape[1:]) * node.columns * node.groups
@@ -90,14 +89,20 @@ def _window(to: Layout, node: Conv | IntConv) -> tuple[Block, bool]:
     to.lay(block)
     if not (masked and whole):
         return block, masked
-    # In a whole window every tap has a mask of its own: three values instead of two.
+    # In a whole window every tap has a mask of its own: ±1 taps have three values instead of two.
     ternary = TernaryPlan(
         name=to.own_name(f"{node.name}_taps"), edge=block.edge, sources=(block.name,),
-        elements_in=size, bits_in=1, lanes_in=simd, elements_out=size, bits_out=_TAPS.bits,
-        lanes_out=simd, channels=channels,
+        elements_in=size, bits_in=grid.bits, lanes_in=simd, elements_out=size,
+        bits_out=with_value(grid, 0).bits, lanes_out=simd, channels=channels,
     )  # fmt: skip
     to.lay(ternary)
     return ternary, False
+
+
+def taps_of(to: Layout, node: Conv | Dense | IntConv | IntDense, last: Block) -> Grid:
+    """Give the values of what `last` sends to a layer: true zeros may be among them."""
+    grid = to.graph.edges[node.inputs[0]].grid
+    return with_value(grid, 0) if isinstance(last, TernaryPlan) else grid
 
 
 def _shape(to: Layout, node: Conv | Dense | IntConv | IntDense) -> tuple[int, int, int]:
@@ -113,9 +118,7 @@ def _binary(
     matrix: npt.NDArray[np.integer],
     masked: bool,
 ) -> None:
-    source, grid = to.graph.edges[node.inputs[0]].grid, to.graph.edges[node.name].grid
-    if isinstance(last, TernaryPlan):
-        source = _TAPS
+    source, grid = taps_of(to, node, last), to.graph.edges[node.name].grid
     if source.bits > BITS_CAP:
         raise to.unsupported(node.name, f"reads codes of {source.bits} bits")
     fold = to.folding.layers[node.name]
@@ -169,7 +172,7 @@ def _offsets(
 def _integer(
     to: Layout, node: IntConv | IntDense, last: Block, matrix: npt.NDArray[np.integer]
 ) -> None:
-    source, grid = to.graph.edges[node.inputs[0]].grid, to.graph.edges[node.name].grid
+    source, grid = taps_of(to, node, last), to.graph.edges[node.name].grid
     fold = to.folding.layers[node.name]
     summing = Summing(source, matrix.astype(np.int64), grid)
     width, top = summing.weight_bits, (1 << grid.bits) - 1

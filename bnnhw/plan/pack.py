@@ -34,7 +34,8 @@ class Counting:
     ``top = 2**bits - 1``, where it is −1. With K lanes, n of them with weight −1, the count is
     ``S = sum(w * code) + top * n``, so that the sum of ``w * (low + step * code)`` is
     ``low * (K - 2 * n) + step * (S - top * n)``. On ±1 edges that is 2 S − K. With true zero
-    padding, ±1 lanes count 2 for a match and 1 if masked: the value is S − K.
+    padding, lanes count twice as much, and ``top`` if masked: codes lie around 0 then, with
+    ``low = -step * top / 2``, and the value is ``low * K + step / 2 * S``, on ±1 edges S − K.
 
     Parameters
     ----------
@@ -59,7 +60,9 @@ class Counting:
         """Give slope and, for each row, offset: ``value = slope * S + offset``."""
         columns = int(self.matrix.shape[1])
         if self.masked:
-            return 1, np.full(len(self.matrix), -columns, np.int64)
+            return self.source.step // 2, np.full(
+                len(self.matrix), self.source.low * columns, np.int64
+            )
         minus = columns - self.matrix.sum(axis=1, dtype=np.int64)
         top = (1 << self.source.bits) - 1
         grid = self.source

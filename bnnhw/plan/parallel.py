@@ -87,7 +87,7 @@ class ParallelWindowPlan(WindowPlan):
 
 @dataclass(frozen=True, kw_only=True)
 class TernaryPlan(Block):
-    """Makes codes of −1, 0 and +1 of whole windows of ±1 taps, some of which are true zeros.
+    """Makes codes with a zero in their middle of whole windows, some of whose taps are true zeros.
 
     Parameters
     ----------

@@ -156,7 +156,7 @@ class Grouped:
         turns = self.weight[np.arange(count) % groups]
         terms = np.where(turns == 1, self.codes[:, None], top - self.codes[:, None]) << masked
         hidden = self.holes.repeat(simd, 1)[:, None, :columns]
-        self.sums = np.where(hidden == 1, 1, terms).sum(2)
+        self.sums = np.where(hidden == 1, top, terms).sum(2)
         self.largest = columns * top << masked
         self.numbers = dice.integers(0, self.largest + 2, (groups, rows))
         self.of_vector = self.numbers[np.arange(count) % groups]
@@ -216,6 +216,7 @@ GROUPS = {"many channels": (5, 1, 9), "two": (2, 2, 3), "three": (3, 3, 2), "one
         ("thresholds", 3, False),
         ("offsets", 1, False),
         ("offsets", 2, True),
+        ("thresholds", 3, True),
     ],
 )
 @pytest.mark.parametrize("shape", GROUPS)

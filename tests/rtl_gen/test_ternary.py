@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Bits and masks become codes of −1, 0 and +1, at once."""
+"""Codes and masks become codes with a zero among them, at once."""
 
 from typing import Any
 
@@ -10,24 +10,30 @@ from rtl_gen.ternary import Ternary
 from sim.bench import exercise
 
 
-def words(kind: type[Ternary] = Ternary) -> None:
+def words(kind: type[Ternary] = Ternary, bits: int = 1) -> None:
     dice = np.random.default_rng(1)
     sent, wanted = [], []
     for number in range(20):
         masks = dice.integers(0, 2, 3).tolist()
-        signs = [[0 if mask else int(dice.integers(2)) for _ in range(2)] for mask in masks]
-        codes = [1 if m else 2 * bit for m, tap in zip(masks, signs, strict=True) for bit in tap]
+        top = (1 << bits) - 1
+        taps = [[0 if m else int(dice.integers(top + 1)) for _ in range(2)] for m in masks]
+        # Values are −top, 2 − top … top, and the zero is as far from both ends.
+        values = [0 if m else 2 * c - top for m, tap in zip(masks, taps, strict=True) for c in tap]
+        codes = [value + top for value in values]
         last = int(number % 5 == 4)
         mask = sum(bit << k for k, bit in enumerate(masks))
-        sent.append({"data": tuple(b for tap in signs for b in tap), "masked": mask, "last": last})
+        sent.append({"data": tuple(c for tap in taps for c in tap), "masked": mask, "last": last})
         wanted.append({"data": tuple(codes), "last": last})
     for stalls in (0, 60):
-        log = exercise(kind(taps=3, channels=2), {"i": sent}, {"o": wanted}, stalls=stalls)
+        log = exercise(
+            kind(taps=3, channels=2, bits=bits), {"i": sent}, {"o": wanted}, stalls=stalls
+        )
         assert stalls or log.moves["i"] == log.moves["o"] == list(range(20))
 
 
-def test_codes_of_lanes() -> None:
-    words()
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_codes_of_lanes(bits: int) -> None:
+    words(bits=bits)
 
 
 class Misses(Ternary):
@@ -42,7 +48,7 @@ def test_planted_fault_is_caught() -> None:
         words(Misses)
 
 
-@pytest.mark.parametrize("name", ["taps", "channels"])
+@pytest.mark.parametrize("name", ["taps", "channels", "bits"])
 def test_parameters_wrong(name: str) -> None:
     good: dict[str, Any] = {"taps": 1, "channels": 1}
     for value in (0, 1.5):

@@ -1,5 +1,6 @@
 """Convolutional networks on small codes: hardware against the golden model, at every edge."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnhw import golden
+from bnnhw.errors import UsageError
 from bnnhw.fold import Folding, LayerFold
 from bnnhw.fold.layers import layers_of
 from bnnhw.graph import (
@@ -34,6 +36,9 @@ TERNARY = Grid(-1, 1, 3)
 ODD = Grid(-3, 2, 4)
 BYTE = Grid(-5, 1, 12)
 GRIDS = (BIPOLAR, TERNARY, ODD, BYTE)
+WIDER = Grid(-2, 4, 2)
+AROUND_ZERO = (BIPOLAR, ODD, WIDER)
+"""Grids whose zero is a tap left out."""
 
 
 class Builder:
@@ -114,37 +119,39 @@ def check(graph: Graph, plan: Plan, images: int = 3, stalls: tuple[int, int] = (
 
 
 def paddings() -> list[tuple[Grid, int | None]]:
-    """Every padding that is a value of the grid, none at all, and true zero around ±1."""
+    """Every padding that is a value of the grid, none at all, and true zero around the others."""
     return [
         (grid, pad)
-        for grid in GRIDS
+        for grid in (*GRIDS, WIDER)
         for pad in (None, -1, 0, 1)
         if pad is None
-        or (grid is BIPOLAR and not pad)
+        or (grid in AROUND_ZERO and not pad)
         or (grid.low <= pad <= grid.high and not (pad - grid.low) % grid.step)
     ]
 
 
 @pytest.mark.parametrize(("grid", "pad"), paddings(), ids=str)
 def test_convolution_with_every_padding(grid: Grid, pad: int | None) -> None:
-    """No padding, −1, +1, and true zero: on ±1 that masks, elsewhere 0 must be a value."""
+    """No padding, −1, +1, and true zero: around 0 that masks, elsewhere 0 must be a value."""
     build = Builder(1, (2, 4, 5), grid)
     geometry = {} if pad is None else {"padding": (1, 1, 1, 0), "pad_value": pad}
     build.conv(4, (3, 2), BIPOLAR, stride=(1, 2), **geometry)
     graph = build.graph(3)
     plan = make_plan(graph, Folding({"c1": LayerFold(2, 2), "fc": LayerFold(2, 3)}))
     units = [block for block in plan.blocks if isinstance(block, MvtuPlan)]
-    assert units[0].masked == (grid is BIPOLAR and pad == 0)
+    assert units[0].masked == (grid in AROUND_ZERO and pad == 0)
     recording = check(graph, plan)
     assert np.diff(recording.ends).tolist() == [plan.cycles] * 2, "there is a bubble"
     check(graph, plan, stalls=(50, 50))
 
 
-def test_padding_without_hardware_is_refused_by_name() -> None:
-    build = Builder(1, (2, 4, 5), ODD)
+@pytest.mark.parametrize("grid", [Grid(1, 2, 2), Grid(-3, 2, 3), Grid(-3, 2, 6)], ids=str)
+def test_padding_without_hardware_is_refused_by_name(grid: Grid) -> None:
+    """A zero that is neither a value nor in the middle of all that a lane can count."""
+    build = Builder(1, (2, 4, 5), grid)
     build.conv(2, (3, 3), BIPOLAR, padding=(1, 1, 1, 1), pad_value=0)
     graph = build.graph(2)
-    with pytest.raises(Exception, match=r"node 'c1' pads \{-3, -1, …, 3\} with 0"):
+    with pytest.raises(UsageError, match=re.escape(f"node 'c1' pads {grid} with 0")):
         make_plan(graph, Folding({"c1": LayerFold(1, 1), "fc": LayerFold(1, 1)}))
 
 
