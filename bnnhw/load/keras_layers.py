@@ -12,7 +12,7 @@ from .keras_quant import activated, kernel, quantised
 from .keras_settings import Settings
 from .qonnx_layers import conv, matmul
 from .qonnx_math import batch_normalization
-from .qonnx_values import Affine, Arranged, Const, Padded, Pixels, Site, Value
+from .qonnx_values import Affine, Arranged, Const, Padded, Pixels, Rectified, Site, Value
 
 __all__ = ["Weights", "batch_norm", "convolution", "dense", "depthwise", "same_padding"]
 
@@ -31,7 +31,7 @@ def same_padding(size: int, window: int, stride: int, dilation: int) -> tuple[in
 
 def picture_shape(site: Site, x: Value | None) -> tuple[int, int, int]:
     """Give (channels, height, width) of a tensor, padding included."""
-    inner = x.inner if isinstance(x, Padded) else x
+    inner = x.inner if isinstance(x, Padded | Rectified) else x
     if not isinstance(inner, Pixels | Affine | Arranged):
         site.refuse(inner, "the image")
     if len(inner.shape) != 4:
