@@ -145,6 +145,7 @@ class Grouped:
         groups, rows, columns = shape
         dice = np.random.default_rng([*shape, pe, simd, bits, masked])
         self.shape, self.pe, self.simd, self.kind = shape, pe, simd, kind
+        levels = {"levels": 3, "search": 7}.get(kind, 1)
         self.bits, self.masked = bits, masked
         top = (1 << bits) - 1
         count = groups * self.POSITIONS * self.FRAMES
@@ -158,7 +159,7 @@ class Grouped:
         hidden = self.holes.repeat(simd, 1)[:, None, :columns]
         self.sums = np.where(hidden == 1, top, terms).sum(2)
         self.largest = columns * top << masked
-        self.numbers = dice.integers(0, self.largest + 2, (groups, rows))
+        self.numbers = dice.integers(0, self.largest + 2, (groups, rows, levels))
         self.of_vector = self.numbers[np.arange(count) % groups]
 
     def unit(self, **changes: Any) -> Mvtu:
@@ -170,11 +171,14 @@ class Grouped:
         cut = weight.reshape(groups, folds, self.pe, synapses, self.simd).swapaxes(2, 3)
         arguments: dict[str, Any] = {"weights": self._packed(cut, 1), "groups": groups}
         number_bits = (self.largest + 1).bit_length()
-        numbers = np.full((groups, folds * self.pe), self.largest + 1)
+        levels = self.numbers.shape[2]
+        numbers = np.full((groups, folds * self.pe, levels), self.largest + 1)
         numbers[:, :rows] = self.numbers
         if self.kind != "counts":
-            words = self._packed(numbers.reshape(groups, folds, 1, self.pe), number_bits)
-            arguments[self.kind] = words
+            words = self._packed(numbers.reshape(groups, folds, 1, -1), number_bits)
+            arguments["offsets" if self.kind == "offsets" else "thresholds"] = words
+        if levels > 1:
+            arguments |= {"levels": levels, "search": self.kind == "search"}
         if self.kind == "offsets":
             arguments["bits_out"] = number_bits
         arguments |= {"vectors": groups * self.POSITIONS, "bits": self.bits, "masked": self.masked}
@@ -190,9 +194,9 @@ class Grouped:
         groups, rows, columns = self.shape
         answers = {
             "counts": self.sums,
-            "thresholds": (self.sums >= self.of_vector).astype(int),
-            "offsets": (self.sums + self.of_vector) % (1 << (self.largest + 1).bit_length()),
-        }[self.kind]
+            "offsets": (self.sums + self.of_vector[..., 0])
+            % (1 << (self.largest + 1).bit_length()),
+        }.get(self.kind, (self.sums[..., None] >= self.of_vector).sum(2))
         source, sink = [], []
         for number, (codes, holes) in enumerate(zip(self.codes, self.holes, strict=True)):
             for word, hole in zip(frame(codes.tolist(), self.simd), holes, strict=True):
@@ -217,6 +221,9 @@ GROUPS = {"many channels": (5, 1, 9), "two": (2, 2, 3), "three": (3, 3, 2), "one
         ("offsets", 1, False),
         ("offsets", 2, True),
         ("thresholds", 3, True),
+        ("levels", 2, False),
+        ("search", 1, True),
+        ("search", 4, False),
     ],
 )
 @pytest.mark.parametrize("shape", GROUPS)
@@ -225,7 +232,7 @@ def test_groups(shape: str, kind: str, bits: int, masked: bool) -> None:
     groups, rows, columns = GROUPS[shape]
     for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
         # Lanes of absent rows have thresholds that are never reached, but any count.
-        if (masked and columns % simd) or (kind != "thresholds" and rows % pe):
+        if (masked and columns % simd) or (kind in ("counts", "offsets") and rows % pe):
             continue
         layer = Grouped(GROUPS[shape], pe, simd, kind=kind, bits=bits, masked=masked)
         unit = layer.unit()
