@@ -25,7 +25,7 @@ NETS = {
     "mlp_shortcuts": replace(SMALL, model="mlp", hidden=(24, 24, 24), shortcuts=True),
     "cnn": SMALL,
     "cnn_shortcuts": replace(SMALL, hidden=(8, 8, 8), shortcuts=True),
-    "taught": replace(SMALL, copies=2, teacher_epochs=8, patience=9),
+    "taught": replace(SMALL, copies=2, teacher_epochs=60, patience=20),
     "all_train": replace(SMALL, validation_share=0.0),
 }
 

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,7 @@ def test_ctrl_c_and_on(python: str, tmp_path: Path) -> None:
     labels = np.arange(60) % 2
     images = (rng.integers(0, 128, (60, 8, 8)) + 127 * labels[:, None, None]).astype(np.uint8)
     np.savez(tmp_path / "halves.npz", x=images, y=labels)
-    words = [python, "-c", COMMAND, "train", "halves.npz", "-o", "out", "--epochs", "400",
+    words = [python, "-c", COMMAND, "train", "halves.npz", "-o", "out", "--epochs", "150",
              "--width", "8,8", "--batch", "8"]  # fmt: skip
     with subprocess.Popen(
         words, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
@@ -58,18 +57,17 @@ def test_ctrl_c_and_on(python: str, tmp_path: Path) -> None:
         seen += child.stderr.read()
     assert child.returncode == 130, seen
     assert re.search(
-        r"\nGo on with: bnnhw train halves.npz -o out --epochs 400 --width 8,8 --batch 8 "
+        r"\nGo on with: bnnhw train halves.npz -o out --epochs 150 --width 8,8 --batch 8 "
         r"--resume\n\n?bnnhw: stopped by the user.\n$",
         seen,
     ), seen
     assert not list((tmp_path / "out").glob("*.onnx"))
-    began = time.monotonic()
     done = subprocess.run(
         [*words, "--resume"], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "epoch 3:" not in done.stderr and "epoch 400:" in done.stderr
-    assert "400 of 400" in done.stdout, time.monotonic() - began
+    assert "epoch 3:" not in done.stderr and "epoch 150:" in done.stderr
+    assert "150 of 150" in done.stdout
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {
         "halves.onnx", "halves.json", "halves.npz", "halves_test.npz", "halves_expected.npz",
         "training.json", "checkpoint.npz", "curves.svg",
