@@ -91,7 +91,7 @@ def quantisers() -> Any:
 
 def windows() -> Any:
     """Strides, dilations, paddings of +1, −1 and 0, pools with their own padding."""
-    more = [
+    more: list[dict[str, Any]] = [
         {"kernel_size": (3, 2), "strides": 2, "pad_values": 1.0},
         {"kernel_size": (2, 3), "pad_values": -1.0},
         {"kernel_size": 3, "dilation_rate": 2},

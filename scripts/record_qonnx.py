@@ -192,7 +192,9 @@ def write(folder: Path, name: str) -> None:
         context = execute_onnx(model, {"x": x}, return_full_exec_context=True)
         for key, values in found.items():
             values.append(context[key][0])
-    taps = {f"tap_{k:02}": np.array(found[key], np.float32) for k, key in enumerate(net.taps)}
+    taps: dict[str, Any] = {
+        f"tap_{k:02}": np.array(found[key], np.float32) for k, key in enumerate(net.taps)
+    }
     np.savez_compressed(folder / f"{name}.npz", x=pixels, scores=np.array(found[output]), **taps)
     print(f"{name}: {len(net.nodes)} nodes, {len(taps)} quantisers of activations")
 

@@ -19,7 +19,7 @@ from .torch_modules import Conv, Straight, densenet28, lenet, resnet_e18
 
 __all__ = ["NETWORKS", "Network", "bireal18", "densenet", "meliusnet22"]
 
-_WIDE = {"size": 224, "classes": 1000}
+_WIDE: dict[str, Any] = {"size": 224, "classes": 1000}
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def test_finn(models: Path) -> None:
     graph = load_model(models / "qonnx/finn_dialect_tfc_w1a1.onnx")
     told = arrays(models / "qonnx/finn_dialect_tfc_w1a1.io.npz")
     result = run(graph, told["input"].astype(np.uint8))
+    assert result.classes is not None
     assert np.array_equal(result.classes, told["expected"])
 
 

@@ -37,7 +37,9 @@ def test_qonnx_gave_the_same(name: str) -> None:
     assert len(np.unique(told["scores"].argmax(axis=1))) > 1
     scores = scores_of(graph, told["x"])
     assert np.abs(scores - told["scores"]).max() < 1e-5 * np.abs(told["scores"]).max()
-    assert np.array_equal(run(graph, told["x"]).classes, told["scores"].argmax(axis=1))
+    classes = run(graph, told["x"]).classes
+    assert classes is not None
+    assert np.array_equal(classes, told["scores"].argmax(axis=1))
 
 
 @pytest.mark.parametrize("name", NAMES)
