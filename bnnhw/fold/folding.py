@@ -256,8 +256,8 @@ def load_folding(path: Path) -> Folding:
     )
     try:
         content: dict[str, Any] = tomllib.loads(read_capped(path, 1 << 20).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"'{path}' is no TOML: {error}.", todo) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"'{path}' is no TOML: {printable(str(error))}.", todo) from error
     unknown = set(content) - {"layer", "input_lanes", "lanes"}
     tables = content.get("layer", {})
     if unknown:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..names import checked
+from .checks import make_edge
 from .grid import BIPOLAR, Edge, Grid
 
 __all__ = ["Argmax", "Dense", "Flatten", "Input", "Node", "Threshold", "TopK"]
@@ -127,7 +128,7 @@ class Input(Node):
 
     def edge(self, *edges: Edge) -> Edge:
         """Give shape and grid as declared."""
-        return Edge(self.shape, self.grid)
+        return make_edge(self, self.shape, self.grid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +180,7 @@ class Dense(Node):
         reach = self.columns * max(abs(grid.low), abs(grid.high))
         # Changing one code moves the sum by `step`, changing one weight by twice a value.
         step = gcd(grid.step, 2 * grid.low) or 1
-        return Edge((self.rows,), Grid(-reach, step, 2 * reach // step + 1))
+        return make_edge(self, (self.rows,), Grid(-reach, step, 2 * reach // step + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +229,7 @@ class Threshold(Node):
             raise _bad(
                 self, f"has thresholds for {self.levels.shape[0]} channels but reads {source.shape}"
             )
-        return Edge(source.shape, self.grid)
+        return make_edge(self, source.shape, self.grid)
 
 
 @dataclass(frozen=True, eq=False)

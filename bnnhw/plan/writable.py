@@ -153,7 +153,7 @@ def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
         )
     try:
         folding, name, built = _folding(described), str(manifest["name"]), described["structure"]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"The manifest does not say how its weights lie: {type(error).__name__}: {error}.",
             "Give the NAME.json that 'bnnhw build' or 'bnnhw generate network' wrote.",
@@ -170,4 +170,4 @@ def image_for(manifest: Mapping[str, Any], graph: Graph) -> bytes:
 def _folding(described: Mapping[str, Any]) -> Folding:
     given = described["folding"]
     layers = {name: LayerFold(**fold) for name, fold in given["layers"].items()}
-    return Folding(layers, given["input_lanes"], given.get("lanes", {}))
+    return Folding(layers, given["input_lanes"], dict(given.get("lanes", {})))

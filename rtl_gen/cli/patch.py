@@ -92,8 +92,8 @@ def _plan(graph: Any, note: Any, name: str) -> Plan:
     try:
         given = note["folding"]
         layers = {layer: LayerFold(**fold) for layer, fold in given["layers"].items()}
-        folding = Folding(layers, given["input_lanes"], given["lanes"])
-    except (KeyError, TypeError, AttributeError) as error:
+        folding = Folding(layers, given["input_lanes"], dict(given["lanes"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             "The build was not made by 'bnnhw build'.", "Build the design again."
         ) from error
