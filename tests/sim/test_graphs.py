@@ -3,7 +3,7 @@
 
 import gc
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from bnnhw import golden
+from bnnhw import golden, zoo
 from bnnhw.errors import UsageError
+from bnnhw.fold import Folding, LayerFold
+from bnnhw.fold.layers import layers_of
 from bnnhw.graph import Graph
 from bnnhw.plan import (
     AddPlan,
@@ -184,6 +186,32 @@ def test_schedules_and_depths_of_many_graphs(part: int) -> None:
     assert len(plans) > 5
     for plan in plans:
         schedule_holds(plan)
+
+
+SHALLOW: dict[str, Any] = {"blocks": (1, 1, 1, 1), "size": 8}
+ARCHITECTURES: dict[str, Callable[[], Graph]] = {
+    "resnet_e18 E1": lambda: zoo.resnet_e18(width=2, **SHALLOW),
+    "resnet_e18 E2": lambda: zoo.resnet_e18(width=2, joins="E2", **SHALLOW),
+    "bireal18": lambda: zoo.bireal18(width=2, **SHALLOW),
+    "meliusnet22": lambda: zoo.meliusnet22(growth=2, **SHALLOW),
+    "binary_densenet28": lambda: zoo.binary_densenet28(growth=2, **SHALLOW),
+    "dilated": lambda: zoo.binary_densenet28(growth=2, dilated=True, **SHALLOW),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_schedules_and_depths_of_architectures(name: str) -> None:
+    graph = ARCHITECTURES[name]()
+
+    def few(number: int) -> int:
+        return max(part for part in range(1, 5) if number % part == 0)
+
+    layers = layers_of(graph)
+    folding = Folding({one.name: LayerFold(few(one.rows), few(one.lanes_limit)) for one in layers})
+    plan = make_plan(graph, folding)
+    assert queues(plan)
+    schedule_holds(plan)
 
 
 def test_queues_are_no_deeper_than_they_must_be() -> None:

@@ -22,8 +22,15 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
     "resnet_e18 E2": lambda: zoo.resnet_e18(
         width=2, joins="E2", blocks=STAGES, size=8, pad_value=0
     ),
+    "bireal18": lambda: zoo.bireal18(width=2, blocks=STAGES, size=8),
     "meliusnet22": lambda: zoo.meliusnet22(growth=2, blocks=STAGES, size=8),
+    "meliusnet22 shuffled": lambda: zoo.meliusnet22(
+        growth=2, blocks=STAGES, size=8, groups=2, shuffle=2
+    ),
     "binary_densenet28": lambda: zoo.binary_densenet28(growth=2, blocks=STAGES, size=8),
+    "binary_densenet28 dilated": lambda: zoo.binary_densenet28(
+        growth=2, blocks=STAGES, size=8, dilated=True
+    ),
     "dorefa": lambda: zoo.dorefa(width=2, size=8),
     "ternary": lambda: zoo.ternary(width=2, size=8),
     "multi_base": lambda: zoo.multi_base(width=2, size=8),
