@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,7 @@ class Desk:
         self.built: dict[str, Planned] = {}
         self.board: SimulatedBoard | None = None
         self.line: socket.socket | None = None
+        self.lock = threading.Lock()
         self.open = True
         self.thread = threading.Thread(target=self.carry, daemon=True)
         self.thread.start()
@@ -85,15 +87,17 @@ class Desk:
     def carry(self) -> None:
         """Bring bytes from the port to the board and back; without a board they are lost."""
         while self.open:
-            line = self.line
-            ends: list[Any] = [self.ours] if line is None else [self.ours, line]
-            ready = select.select(ends, [], [], 0.05)[0]
-            if self.ours in ready:
-                sent = os.read(self.ours, 4096)
-                if line:
-                    line.sendall(sent)
-            if line in ready and line:
-                os.write(self.ours, line.recv(4096))
+            with self.lock:
+                ends: list[Any] = [self.ours] if self.line is None else [self.ours, self.line]
+                ready = select.select(ends, [], [], 0.02)[0]
+                if self.ours in ready:
+                    sent = os.read(self.ours, 4096)
+                    if self.line is not None:
+                        self.line.sendall(sent)
+                if self.line in ready:
+                    os.write(self.ours, ends[1].recv(4096))
+            # The lock is not given to who waits for it but to who asks first.
+            time.sleep(0.001)
 
     def run(self, words: list[str]) -> str:
         path = [str(self.tools), str(Path(sys.executable).parent), os.environ["PATH"]]
@@ -131,14 +135,17 @@ class Desk:
         clock, baud = planned.board.clock.sync_hz, planned.board.link.baud
         self.board = SimulatedBoard(planned.plan, clock_hz=clock, baud=baud).__enter__()
         host, port = self.board.url.removeprefix("socket://").split(":")
-        self.line = socket.create_connection((host, int(port)))
+        line = socket.create_connection((host, int(port)))
+        with self.lock:
+            self.line = line
 
     def unplug(self) -> None:
-        line, self.line = self.line, None
-        if self.board is not None:
-            self.board.__exit__(None, None, None)
+        with self.lock:
+            line, self.line = self.line, None
         if line is not None:
             line.close()
+        if self.board is not None:
+            self.board.__exit__(None, None, None)
 
     def close(self) -> None:
         self.open = False

@@ -73,12 +73,9 @@ def demo(
             plan, verilog, images.x, labels=images.y, reference=reference,
             progress=lambda what, done, total: tell(f"3/4 {what}", done, total),
         )  # fmt: skip
-        if known is None:
-            report, files = build_network(
-                planned, out, 1, lambda what, done, total: tell(f"4/4 {what}", done, total)
-            )
-        else:
-            report, files = known.report, _deliver(planned, known, out)
+        report, files = _bitstream(
+            planned, known, out, lambda what, done, total: tell(f"4/4 {what}", done, total)
+        )
     if known is not None and not as_json:
         say("The bitstream is the prebuilt one; --build places and routes it here.")
     built = report.to_dict() | {"prebuilt": known is not None}
@@ -105,15 +102,17 @@ def _load(planned: Planned, known: Any, as_json: bool) -> None:
     run_flash(board, known.unpacked(), flash=stays, say=tell)
 
 
-def _deliver(planned: Planned, known: Any, out: Path) -> list[Path]:
-    """Put the prebuilt bitstream where a build would, with the files that a build writes by it."""
+def _bitstream(planned: Planned, known: Any, out: Path, tell: Tell) -> tuple[Any, list[Path]]:
+    """Build, or put the prebuilt bitstream there with the files that a build writes beside it."""
     from rtl_gen.network import network_files
     from rtl_gen.output import publish
 
+    if known is None:
+        return build_network(planned, out, 1, tell)
     board = planned.board
     link = {"baud": board.link.baud, "clock_hz": board.clock.sync_hz}
     files = network_files(planned.plan, board=board.name, link=link)
-    return [known.write(out), *publish(files, out)]
+    return known.report, [known.write(out), *publish(files, out)]
 
 
 def first_answer(planned: Planned, images: Images, tell: Tell) -> dict[str, Any]:
