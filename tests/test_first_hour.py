@@ -127,7 +127,7 @@ class Desk:
         command = json.loads((self.tools / "loaded.json").read_text())
         loaded = hashlib.sha256(Path(command[-1]).read_bytes()).hexdigest()
         shipped = ROOT / "boards" / "prebuilt" / f"digits_mlp.{board}.json"
-        if loaded == read_prebuilt(shipped).sha256:
+        if shipped.exists() and loaded == read_prebuilt(shipped).sha256:
             self.built[loaded] = make(data.path("digits_mlp.onnx"), board=board)
         self.unplug()
         planned = self.built[loaded]
