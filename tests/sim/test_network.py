@@ -182,6 +182,16 @@ def test_tfc_on_all_images(models: Path, form: str, folds: str) -> None:
     assert report.accuracy is not None and report.accuracy > 0.9
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("folds", TFC_FOLDS)
+def test_tfc_of_two_bits_on_all_images(models: Path, folds: str) -> None:
+    """Ternary pixels, activations of −1, 0 and +1."""
+    net = ("networks/mnist_tfc_w1a2.npz", "mnist_tfc_w1a2")
+    plan, report = real(models, *net, TFC_FOLDS[folds], 5000)
+    check(plan, report, 5000)
+    assert report.accuracy == pytest.approx(0.9292)
+
+
 LFC = ("networks/mnist_lfc_w1a1.npz", "mnist_lfc_w1a1")
 
 
