@@ -14,7 +14,6 @@ __all__ = [
     "Counting",
     "Summing",
     "code_levels",
-    "integer_levels",
     "matrix_words",
     "row_words",
     "signed_bits",
@@ -184,31 +183,6 @@ def signed_words(matrix: _Ints, pe: int, simd: int, bits: int) -> tuple[int, ...
     folded = padded.reshape(neuron, pe, synapse, simd).transpose(0, 2, 1, 3)
     mask = (1 << bits) - 1
     return tuple(pack_word(word.reshape(-1) & mask, bits) for word in folded.reshape(-1, pe, simd))
-
-
-def integer_levels(threshold: Threshold, source: Grid) -> tuple[_Ints, npt.NDArray[np.bool_]]:
-    """Turn thresholds on values into ``code >= T`` with T in 0 … levels.
-
-    Parameters
-    ----------
-    threshold : Threshold
-    source : Grid
-        Values of the edge that it reads; symmetric about 0, so that complementing a weight row
-        mirrors the codes.
-
-    Returns
-    -------
-    levels : array of int, shape (channels, n)
-        Ascending, clipped to 0 (always) … `source.levels` (never).
-    complemented : array of bool, shape (channels,)
-        Channels whose weight row must be complemented: those with direction −1.
-    """
-    flip = threshold.direction < 0
-    values = np.where(flip[:, None], -threshold.levels, threshold.levels)
-    # A code c has the value low + step*c; the first code at or above a value is the ceiling of
-    # their distance.
-    codes = -((source.low - values) // source.step)
-    return np.sort(np.clip(codes, 0, source.levels), axis=1), flip
 
 
 def code_levels(threshold: Threshold, source: Grid) -> tuple[_Ints, _Ints]:

@@ -8,8 +8,8 @@ import pytest
 from amaranth.hdl import Elaboratable, Module
 
 from bnnhw.fold import LayerFold
-from bnnhw.graph import Dense, Grid, Threshold
-from bnnhw.plan.pack import integer_levels, threshold_words, weight_words
+from bnnhw.graph import Dense
+from bnnhw.plan.pack import threshold_words, weight_words
 from rtl_gen.memories import load_ports
 from rtl_gen.mvtu import Mvtu
 from sim.bench import run
@@ -34,9 +34,10 @@ class Layer:
         return [word for bits in reached.astype(int) for word in frame(bits.tolist(), pe)]
 
     def words(self, pe: int, simd: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        node = Threshold("s", ("fc",), self.level[:, None], self.direction)
-        levels, flip = integer_levels(node, Grid(-COLUMNS, 2, COLUMNS + 1))
-        weights = weight_words(Dense("fc", ("x",), self.weight), flip, pe, simd)
+        # The sum is 2 * matches - COLUMNS; a complemented row turns its sign.
+        least = -(-(self.direction * self.level + COLUMNS) // 2)
+        levels = np.clip(least, 0, COLUMNS + 1)[:, None]
+        weights = weight_words(Dense("fc", ("x",), self.weight), self.direction < 0, pe, simd)
         return weights, threshold_words(levels, COLUMNS, pe)
 
     def upload(self, pe: int, simd: int) -> list[Any]:

@@ -9,8 +9,8 @@ import pytest
 from amaranth.sim import Simulator
 
 from bnnhw.fold import LayerFold
-from bnnhw.graph import Dense, Grid, Threshold
-from bnnhw.plan.pack import integer_levels, threshold_words, weight_words
+from bnnhw.graph import Dense
+from bnnhw.plan.pack import threshold_words, weight_words
 from rtl_gen.mvtu import Mvtu
 from sim.bench import exercise
 from sim.streams import frame
@@ -36,10 +36,11 @@ class Layer:
         dense = Dense("fc", ("x",), self.weight)
         flip, words = np.zeros(self.rows, bool), None
         if self.thresholds:
-            node = Threshold("s", ("fc",), self.level[:, None], self.direction)
-            grid = Grid(-self.columns, 2, self.columns + 1)
-            levels, flip = integer_levels(node, grid)
-            words = threshold_words(levels, self.columns, pe)
+            # The sum is 2 * matches - columns; a complemented row turns its sign.
+            flip, columns = self.direction < 0, self.columns
+            least = -(-(self.direction * self.level + columns) // 2)
+            levels = np.clip(least, 0, columns + 1)[:, None]
+            words = threshold_words(levels, columns, pe)
         arguments = {
             "weights": weight_words(dense, flip, pe, simd),
             "thresholds": words,

@@ -104,6 +104,26 @@ def test_bundled_network(cli, bundled: Path) -> None:
     assert [layer["kind"] for layer in facts["layers"]].count("Dense") >= 2
 
 
+@pytest.mark.parametrize(
+    "name", ["digits_mlp.onnx", "digits_cnn.onnx", "lenet", "resnet_e", "melius"]
+)
+def test_binary_layers_take_a_thirtieth_of_floats(cli, bundled: Path, name: str) -> None:
+    torch = Path(__file__).resolve().parents[2] / "data/torch"
+    path = bundled / name if name.endswith(".onnx") else torch / f"{name}.npz"
+    facts = cli("info", path, "--json").document
+    binary = [layer for layer in facts["layers"] if layer["kind"] in ("Dense", "Conv")]
+    weights = [layer["weights"] for layer in binary]
+    packed = sum(-(-count // 8) for count in weights)
+    assert len(weights) >= 2
+    assert facts["float_binary_weight_bytes"] == 4 * sum(weights)
+    assert facts["binary_weight_bytes"] == packed
+    assert 30 * packed <= 4 * sum(weights)
+    told = f"{packed:,} bytes packed, {4 * sum(weights):,} bytes as 32-bit floats: 1/"
+    (line,) = (line for line in cli("info", path).out.splitlines() if "binary layers" in line)
+    assert told in line
+    assert float(line.split("1/")[1].split()[0]) >= 30
+
+
 def test_terminal_is_safe_from_what_a_file_says(cli, tmp_path: Path, graph: Graph) -> None:
     meta = {"source": "\x1b[2J[red]\x07", "b\x1b]0;x\x07": "1"}
     save_graph(Graph("tiny", graph.nodes, graph.outputs, meta=meta), tmp_path / "loud.json")
