@@ -126,7 +126,7 @@ def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, _, dtype = read(stream)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize > member.file_size:
+    if dtype.hasobject or math.prod(shape) * max(1, dtype.itemsize) > member.file_size:
         raise ValueError(f"array '{member.filename}' does not hold what its header says")
 
 

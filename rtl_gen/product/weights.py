@@ -72,7 +72,7 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
                 shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
             else:
                 shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-        if dtype.hasobject or math.prod(shape) * dtype.itemsize > len(content):
+        if dtype.hasobject or math.prod(shape) * max(1, dtype.itemsize) > len(content):
             raise ValueError("its header does not suit its size")
         return np.load(io.BytesIO(content), allow_pickle=False)
     except (
