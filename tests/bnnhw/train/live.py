@@ -226,7 +226,8 @@ def scans(folder: Path) -> None:
     )  # fmt: skip
     facts = train(settings, data, folder / "digits", "digits_mlp")
     print(facts["accuracy"])
-    assert facts["accuracy"]["test"] > 0.95
+    # Measured: 0.956. Another kind of CPU may train a little otherwise.
+    assert facts["accuracy"]["test"] > 0.94
 
 
 def main() -> int:
