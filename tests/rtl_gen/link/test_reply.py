@@ -54,7 +54,8 @@ def test_numbers_come_in_at_any_moment():
     """Also at those at which the memory would be read, for answers and for the HELLO_REPLY."""
     for late in range(40):
         answer, hello = raw(Kind.RESULT, 77, b"ab"), raw(Kind.HELLO_REPLY, 5, HELLO.pack())
-        dut, got = ReplySender(hello=HELLO), []
+        dut = ReplySender(hello=HELLO)
+        got: list[tuple[int, int]] = []
 
         async def host(ctx, dut=dut, late=late):
             for cycle in range(2 * len(HELLO.pack()) + 40):
