@@ -46,6 +46,8 @@ class Entry:
     model = False
     """Whether an input is a model file."""
     suffix = ".bin"
+    patience = 1
+    """So many times the usual limit of time is given, where a tool of ours works as well."""
     inputs = 1000
     """How many of them make a full run, and how many a sample for the quick suite."""
     sample = 30

@@ -41,6 +41,9 @@ A bad input is judged again in a fresh process, made as small as it goes, and ke
 What inputs are made of is in `scripts/fuzzing`, the seeds that they come from are in
 `tests/fuzz/corpus`.
 
+Seconds are by the clock. Where more processes want to run than there are cores, an input that took
+too long is judged again with as much more time; "slowest" can then be above the limit.
+
 """
 
 

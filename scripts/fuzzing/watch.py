@@ -114,13 +114,13 @@ class Watched:
         assert self._child and self._child.stdin
         self._child.stdin.write(json.dumps(order).encode() + b"\n")
         self._child.stdin.flush()
-        number, begun = first, False
+        number, begun, limit = first, False, self._limit
         while True:
             # Making an input, and what an entry does when it is first asked, has its own limit.
-            words = self._line(self._limit if begun else _START)
+            words = self._line(limit if begun else _START)
             match words:
-                case ["begin", told]:
-                    number, begun = int(told), True
+                case ["begin", told, patience]:
+                    number, begun, limit = int(told), True, self._limit * int(patience)
                 case ["end", told, outcome, seconds, detail]:
                     begun = False
                     yield Finding(int(told), outcome, json.loads(detail), float(seconds))
@@ -128,7 +128,7 @@ class Watched:
                     return
                 case ["late"] if begun:
                     self._kill()
-                    yield Finding(number, "hang", f"over {self._limit:g} s", self._limit)
+                    yield Finding(number, "hang", f"over {limit:g} s", limit)
                     return
                 case _ if begun:
                     yield self._died(number)

@@ -54,7 +54,7 @@ class _Worker:
         self.tell("done")
 
     def _one(self, entry: Entry, number: int, data: bytes) -> None:
-        self.tell("begin", number)
+        self.tell("begin", number, entry.patience)
         before = time.perf_counter()
         outcome, detail = judge(entry, data)
         spent = time.perf_counter() - before

@@ -70,6 +70,7 @@ class HostileVerilog(Entry):
     name, title, suffix = "verilog", "names on their way to Verilog", ".onnx"
     inputs = 40
     sample = 2
+    patience = 12
 
     def make(self, rng: random.Random) -> bytes:
         """Give a network whose every text is a payload."""
