@@ -10,12 +10,14 @@ from bnnhw.errors import UsageError
 from bnnhw.fold import Folding, LayerFold
 from bnnhw.names import checked, printable
 from bnnhw.plan import Plan, make_plan
+from bnnhw.target import Board
 
 from .options import Json, Model, OutDir, Pixel, Planned, link_baud, load
 from .show import emit_json, progress, say
 
 __all__ = ["patch", "patch_note"]
 
+_AGAIN = "Build the design again."
 # What a unit's contents are called as submodules; some are worked into others.
 _MEMORIES = {
     "weights": ("weights",),
@@ -45,10 +47,12 @@ def patch(
     model: Model,
     out: OutDir,
     pixel: Pixel = "auto",
+    board: Annotated[
+        str | None, typer.Option("--board", "-b", help="The board, where it is a file of yours.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Put the weights of another model of the same shape into a build's bitstream."""
-    from rtl_gen.build.boards import load_board
     from rtl_gen.build.patch import patch_bitstream
     from rtl_gen.build.record import RECORD, read_record
     from rtl_gen.network import network_files
@@ -60,11 +64,13 @@ def patch(
     note = told["note"]
     plan = _plan(load(model, pixel), note, name)
     _refuse_lookup_tables(plan, told)
-    target = load_board(told["board"])
-    target = target if target.clock.sync_hz == note["clock_hz"] else target.at(note["clock_hz"])
-    core = LinkedAccelerator(
-        plan, clock_hz=note["clock_hz"], baud=note["baud"], benchmark=note["benchmark"]
-    )
+    try:
+        target = _target(told, board)
+        core = LinkedAccelerator(
+            plan, clock_hz=note["clock_hz"], baud=note["baud"], benchmark=note["benchmark"]
+        )
+    except ValueError as error:
+        raise UsageError(f"The build does not suit its board: {error}.", _AGAIN) from error
     with progress(as_json) as tell:
         files = patch_bitstream(
             core, target, build, out, name=name, progress=lambda step: tell(step, 0, 0)
@@ -94,10 +100,30 @@ def _plan(graph: Any, note: Any, name: str) -> Plan:
         layers = {layer: LayerFold(**fold) for layer, fold in given["layers"].items()}
         folding = Folding(layers, given["input_lanes"], dict(given["lanes"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(
-            "The build was not made by 'bnnhw build'.", "Build the design again."
-        ) from error
+        raise UsageError("The build was not made by 'bnnhw build'.", _AGAIN) from error
     return make_plan(graph, folding, name=name)
+
+
+def _target(told: dict[str, Any], given: str | None) -> Board:
+    """Give the board of a build, with its clock."""
+    from rtl_gen.build.boards import load_board
+
+    named, note = told["board"], told["note"]
+    numbers = (note.get("clock_hz"), note.get("baud"))
+    if not all(type(number) is int and number > 0 for number in numbers) or not isinstance(
+        note.get("benchmark"), bool
+    ):
+        raise UsageError("The build was not made by 'bnnhw build'.", _AGAIN)
+    if named.endswith(".py") and given is None:
+        # Whoever made the folder would otherwise choose what is run here.
+        raise UsageError(
+            f"The build is for the board of a file, '{printable(named)}', which would be run.",
+            "Name a file that you trust: --board FILE.",
+        )
+    if given not in (None, named) and not named.endswith(".py"):
+        raise UsageError(f"The build is for the board '{printable(named)}'.", "Leave --board out.")
+    target = load_board(given or named)
+    return target if target.clock.sync_hz == numbers[0] else target.at(numbers[0])
 
 
 def _contents(plan: Plan) -> dict[str, str]:
@@ -117,7 +143,7 @@ def _contents(plan: Plan) -> dict[str, str]:
 def _refuse_lookup_tables(plan: Plan, told: dict[str, Any]) -> None:
     """Refuse by name what has changed and lies in lookup tables, before Yosys runs."""
     old, new = told["note"].get("contents", {}), _contents(plan)
-    if set(old) != set(new):
+    if not isinstance(old, dict) or set(old) != set(new):
         raise UsageError("The model has other layers than the build.", "Build it: bnnhw build.")
     lost = []
     for unit in plan.units:

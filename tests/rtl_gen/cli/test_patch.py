@@ -97,3 +97,25 @@ def test_thresholds_of_stores_are_patched(tmp_path: Path) -> None:
     for name in ("net.bin", "net.asc", "net.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "new" / name).read_bytes()
         assert (tmp_path / "out" / name).read_bytes() != (tmp_path / "old" / name).read_bytes()
+
+
+def test_a_build_does_not_choose_what_is_run(tmp_path: Path) -> None:
+    left_behind(tmp_path, "block", *RAMS)
+    trap = tmp_path / "board.py"
+    trap.write_text(f"open({str(tmp_path / 'pwned')!r}, 'w')\n")
+    path = tmp_path / "net.rams.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"board": str(trap)}))
+    model = saved(tmp_path, changed(weights=True))
+    with pytest.raises(UsageError, match=r"which would be run\.\nName a file that you trust"):
+        patch(tmp_path, model, tmp_path / "out")
+    assert not (tmp_path / "pwned").exists()
+    with pytest.raises(UsageError, match="does not set BOARD"):
+        patch(tmp_path, model, tmp_path / "out", board=str(trap))
+    path.write_text(json.dumps(told))
+    with pytest.raises(UsageError, match="^The build is for the board 'icebreaker'"):
+        patch(tmp_path, model, tmp_path / "out", board="icestick")
+    for wrong in ({"clock_hz": True}, {"baud": 0}, {"benchmark": None}, {"clock_hz": 1}):
+        path.write_text(json.dumps(told | {"note": told["note"] | wrong}))
+        with pytest.raises(UsageError, match="^The build (was not made by|does not suit)"):
+            patch(tmp_path, model, tmp_path / "out")
