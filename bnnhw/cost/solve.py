@@ -19,9 +19,9 @@ __all__ = ["solve"]
 # Place and route becomes slow and slow-clocked in a full device; a design that is asked to fill it
 # leaves this much free.
 _SHARE = Cost(lut4=60, ff=60, ebr=95, spram=100, dsp=100)
-# Up to about so many cells place and route takes minutes; wide arrays on block RAM beyond that take
-# hours. Nobody who names no rate asks for that.
-_QUICK_LUT4 = 8_000
+# Nobody who names no rate waits long for place and route: the first of these that is possible
+# counts. On ECP5 arrays have two flip-flops a cell, and 8,000 cells took ten minutes.
+_QUICK_LUT4 = {"ice40": (8_000,), "ecp5": (4_000, 8_000, 16_000)}
 _PRICE = 100
 """Cells that a block RAM is worth where no device says how many there are."""
 _MOST_ROUNDS = 8
@@ -118,7 +118,8 @@ def solve(
         Frame rate to reach at a clock in Hz: the folding with the fewest cells that reaches it
         within all of the device. Where `fps` is None, the fastest folding whose estimate leaves the
         device 40 % of its cells and 5 % of its block RAMs and, where possible, takes at most 8,000
-        cells, which place and route takes minutes for; without a budget the fastest of all.
+        cells, 4,000 on ECP5, which place and route takes minutes for; without a budget the fastest
+        of all.
     fill : bool
         Without a rate: the fastest folding that fits all of the device by the estimate.
 
@@ -143,8 +144,11 @@ def solve(
         folding = solver.fastest(solver.caps())
     else:
         whole = solver.caps(_SHARE)
-        quick = np.minimum(whole, Cost(_QUICK_LUT4, FAR, FAR, FAR, FAR).vector)
-        folding = solver.fastest(quick) or solver.fastest(whole)
+        for cells in (*_QUICK_LUT4[family], FAR):
+            quick = Cost(cells, FAR, FAR, FAR, FAR).vector
+            folding = solver.fastest(np.minimum(whole, quick))
+            if folding is not None:
+                break
     if folding is None:
         raise _too_big(solver, budget)
     return folding
