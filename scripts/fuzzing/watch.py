@@ -193,7 +193,8 @@ def reviewed(found: Finding, entry: str, data: bytes, module: str = _ENTRIES) ->
     if found.outcome not in BAD:
         return found
     for _ in range(2 if found.outcome == "hang" else 1):
-        busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        load = os.getloadavg()[0] / (os.cpu_count() or 1)
+        busy = 1.0 if load <= 1 else 3 * load
         with Watched(module, careful=True, limit=LIMIT * busy) as fresh:
             again = fresh.replay(entry, data)
         if again.outcome not in BAD:
