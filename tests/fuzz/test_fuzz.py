@@ -69,12 +69,12 @@ def test_planted_defects_are_seen(word: bytes, outcome: str, detail: str) -> Non
 
 def test_a_run_goes_on_behind_bad_inputs() -> None:
     with Watched(PLANTED, limit=0.5) as worker:
-        found = list(worker.run("planted", "1", 0, 20))
+        found = list(worker.run("planted", "8", 0, 20))
         assert [one.number for one in found] == list(range(20))
         assert {one.outcome for one in found} == set(OUTCOMES)
         ended = [one for one in found if one.outcome == "hang" or "process ended" in one.detail]
         assert worker.starts == 1 + len(ended) - (found[-1] in ended)
-        again = list(worker.run("planted", "1", 10, 10))
+        again = list(worker.run("planted", "8", 10, 10))
     assert [one.outcome for one in again] == [one.outcome for one in found[10:]]
 
 
