@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from amaranth.hdl import Const, Instance, Module, Signal, Value
+from amaranth.hdl import Const, Module, Signal, Value
+
+from .counting.cells import build
 
 __all__ = ["accumulator"]
 
@@ -43,26 +45,9 @@ def accumulator(component: Any) -> Module:
         ]
         table = _table(counted=counted, starts=component.starts)
         halves.append((table, pins, following[bit]))
-    carry: Value | None = None
-    for at in range(0, len(halves), 2):
-        two = halves[at : at + 2]
-        if len(two) == 1:
-            two.append((0, [Const(1, 1)] * 4, None))
-        ports: dict[str, Any] = {}
-        for side, (table, pins, out) in enumerate(two):
-            ports[f"p_INIT{side}"] = Const(table, 16)
-            ports |= {f"i_{pin}{side}": value for pin, value in zip("ABCD", pins, strict=True)}
-            if out is not None:
-                ports[f"o_S{side}"] = out
-        kind = "LAST" if at + 2 >= len(halves) else "MIDDLE"
-        if carry is None:
-            kind = "ONLY" if at + 2 >= len(halves) else "FIRST"
-        else:
-            ports["i_CIN"] = carry
-        if at + 2 < len(halves):
-            carry = Signal(name="carry")
-            ports["o_COUT"] = carry
-        m.submodules += Instance(f"BNNHW_CARRY_{kind}", **ports)
+    if len(halves) % 2:
+        halves.append((_FEED, [Const(1, 1)] * 4, None))
+    build(m, halves)
     with m.If(component.step):
         m.d.sync += total.eq(following)
     return m

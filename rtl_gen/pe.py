@@ -4,15 +4,12 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bnnhw.fold.array import count_clocks
+from bnnhw.fold.array import ADDERS_FROM, count_clocks
 
+from .code_sum import CodeSum, sum_in_pairs, sum_registers
 from .popcount import MatchCount, Popcount, balanced_sum
 
 __all__ = ["ProcessingElement"]
-
-# From so many bits an adder tree of whole codes is smaller than a popcount a plane, on ECP5 and
-# iCE40 alike; docs/decisions.md has the numbers.
-_ADDERS_FROM = 4
 
 
 class ProcessingElement(wiring.Component):
@@ -21,11 +18,11 @@ class ProcessingElement(wiring.Component):
     One group a clock, and nothing stops it. Latency `latency`: one register for the matches, so
     that the way out of a memory ends before the count begins, then those of the count. Where groups
     come from registers of their own already, `registered`, the first one is left out; activations
-    are their complements then, since that is what adders can hide (see `MatchCount`). For K lanes
-    of one bit with P matches the ±1 dot product is 2P − K. An activation of n bits counts as n bits
-    that weigh 1, 2, 4, …: a lane adds its code where the weight is +1 and the complement of its
-    code where it is −1. Short codes are added as bit planes with a popcount each, long ones as they
-    are.
+    are their complements then, since that is what adders can hide (see `MatchCount` and `CodeSum`).
+    For K lanes of one bit with P matches the ±1 dot product is 2P − K. An activation of n bits
+    counts as n bits that weigh 1, 2, 4, …: a lane adds its code where the weight is +1 and the
+    complement of its code where it is −1. Short codes are added as bit planes with a popcount each,
+    long ones as they are.
 
     Parameters
     ----------
@@ -71,7 +68,7 @@ class ProcessingElement(wiring.Component):
         self._clocks = count_clocks(simd, every)
         self._simd = simd
         self._bits = bits
-        self._adders = bits >= _ADDERS_FROM if adders is None else adders
+        self._adders = bits >= ADDERS_FROM if adders is None else adders
         self._every = every
         self._registered = registered
         width = (simd * ((1 << bits) - 1)).bit_length()
@@ -110,8 +107,7 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Build the XNOR and its sum."""
         m = Module()
-        parts, clocks = self._codes(m) if self._adders else self._planes(m)
-        total = balanced_sum(parts)
+        total, clocks = self._codes(m) if self._adders else self._planes(m)
         for stage in range(clocks, self._clocks):
             held = Signal(len(self.count), name=f"sum{stage}", reset_less=True)
             m.d.sync += held.eq(total)
@@ -119,8 +115,8 @@ class ProcessingElement(wiring.Component):
         m.d.comb += self.count.eq(total)
         return m
 
-    def _planes(self, m: Module) -> tuple[list[Value], int]:
-        """Count the matches of each plane; give the counts, and the clocks that they took."""
+    def _planes(self, m: Module) -> tuple[Value, int]:
+        """Count the matches of each plane; give the sum of the counts, and its clocks."""
         planes: list[Value] = []
         clocks = 0
         for plane in range(self._bits):
@@ -140,26 +136,23 @@ class ProcessingElement(wiring.Component):
                 m.d.comb += popcount.i.eq(matches)
                 planes.append(popcount.o << plane)
                 clocks = popcount.latency
-        return planes, clocks
+        return balanced_sum(planes), clocks
 
-    def _codes(self, m: Module) -> tuple[list[Value], int]:
+    def _codes(self, m: Module) -> tuple[Value, int]:
         """Add the codes of all lanes, or their complements; give the sum, and its clocks."""
+        if self._registered:
+            m.submodules.codes = total = CodeSum(
+                simd=self._simd, bits=self._bits, every=self._every
+            )
+            m.d.comb += [
+                total.i_activation.eq(self.activation),
+                total.i_weight.eq(self.weight),
+            ]
+            return total.o, total.latency
         codes: list[Value] = []
         for lane in range(self._simd):
             code = self.activation.word_select(lane, self._bits)
             matches = Signal(self._bits, name=f"matches{lane}", reset_less=True)
-            domain = m.d.comb if self._registered else m.d.sync
-            differ = code ^ self.weight[lane].replicate(self._bits)
-            domain += matches.eq(differ if self._registered else ~differ)
+            m.d.sync += matches.eq(~(code ^ self.weight[lane].replicate(self._bits)))
             codes.append(matches)
-        levels = clocks = 0
-        while len(codes) > 1:
-            pairs = [codes[k : k + 2] for k in range(0, len(codes), 2)]
-            codes = [balanced_sum(pair) for pair in pairs]
-            levels += 1
-            if self._every and levels % self._every == 0 and clocks < self._clocks:
-                clocks += 1
-                held = [Signal.like(code, name=f"part{levels}", reset_less=True) for code in codes]
-                m.d.sync += [kept.eq(code) for kept, code in zip(held, codes, strict=True)]
-                codes = list(held)
-        return codes, clocks
+        return sum_in_pairs(m, codes, every=self._every), sum_registers(self._simd, self._every)

@@ -4,6 +4,7 @@ from .folding import WRITABLE
 from .pipeline import adder_levels, count_levels
 
 __all__ = [
+    "ADDERS_FROM",
     "behind_clocks",
     "core_clocks",
     "count_clocks",
@@ -14,6 +15,12 @@ __all__ = [
     "spread_clocks",
     "unit_room",
 ]
+
+ADDERS_FROM = 4
+"""Bits of an activation from which on codes are added as they are, not plane by plane.
+
+On ECP5 and iCE40 alike that is smaller there; docs/decisions.md has the numbers.
+"""
 
 
 def count_clocks(simd: int, every: int) -> int:

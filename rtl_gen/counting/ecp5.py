@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Elaboratable, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal, Value
 
-from .carry import ONE, Chain, Half, chains, half_output, wires_of
+from .carry import END, ONE, Chain, Half, chains, half_output, wires_of
+from .cells import KINDS, PINS, build
 from .heap import Heap
 from .lanes import Wires, bits_heap, pairs_heap
 
@@ -14,23 +15,11 @@ __all__ = ["AFTER_READ", "AFTER_SYNTHESIS", "CELLS", "FILE", "Ecp5Count", "match
 FILE = "bnnhw_carry.vlib"
 """Name of the file with the cells of this module, beside a netlist."""
 
-# Yosys connects 0 to a carry input that is left open, and a wire to a carry output, each of which
-# takes nextpnr two LUT4 more. So the first and the last cell of a chain have a name of their own
-# until synthesis is done. So has every other cell: ABC looks into a CCU2C, sees that some sums are
-# carries, and leads the carry out itself, which takes two LUT4 as well.
-_KINDS = {
-    (False, False): "ONLY",
-    (False, True): "FIRST",
-    (True, False): "LAST",
-    (True, True): "MIDDLE",
-}
-_PINS = [f"{pin}{half}" for half in (0, 1) for pin in "ABCD"]
-
 
 def _cell(kind: str, carry_in: bool, carry_out: bool) -> str:
-    ports = [*(f"input {pin}" for pin in _PINS), "output S0, output S1"]
+    ports = [*(f"input {pin}" for pin in PINS), "output S0, output S1"]
     ports += ["input CIN"] * carry_in + ["output COUT"] * carry_out
-    connected = ", ".join(f".{pin}({pin})" for pin in [*_PINS, "S0", "S1"])
+    connected = ", ".join(f".{pin}({pin})" for pin in [*PINS, "S0", "S1"])
     carries = f".CIN({'CIN' if carry_in else chr(49) + chr(39) + 'bx'}), "
     carries += f".COUT({'COUT' if carry_out else chr(49) + chr(39) + 'bx'})"
     return f"""module BNNHW_CARRY_{kind}({", ".join(ports)});
@@ -42,7 +31,7 @@ endmodule
 """
 
 
-CELLS = "\n".join(_cell(kind, *carries) for carries, kind in _KINDS.items())
+CELLS = "\n".join(_cell(kind, *carries) for carries, kind in KINDS.items())
 """Verilog of the cells: a library for synthesis, and what they become behind it."""
 
 AFTER_READ = f"read_verilog -lib {FILE}\n"
@@ -130,46 +119,12 @@ class Ecp5Count(Elaboratable):
         ]
 
     def _chain(self, m: Module, chain: Chain, outs: list[Value | None]) -> None:
-        if not self._cells:
-            self._logic(m, chain, outs)
-            return
-        carry: Value | None = None
-        row = list(zip(chain.halves, outs, strict=True))
-        for at in range(0, len(row), 2):
-            two = row[at : at + 2]
-            if len(two) == 1:
-                two.append((Half(0, two[0][0].pins, two[0][0].level), None))
-            following = Signal(name="carry") if at + 2 < len(row) else None
-            ports: dict[str, Any] = {}
-            for side, (half, out) in enumerate(two):
-                ports[f"p_INIT{side}"] = Const(half.init, 16)
-                for pin, value in zip("ABCD", self._pins(half), strict=True):
-                    ports[f"i_{pin}{side}"] = value
-                if out is not None:
-                    ports[f"o_S{side}"] = out
-            if carry is not None:
-                ports["i_CIN"] = carry
-            if following is not None:
-                ports["o_COUT"] = following
-            kind = _KINDS[carry is not None, following is not None]
-            m.submodules += Instance(f"BNNHW_CARRY_{kind}", **ports)
-            carry = following
-
-    def _logic(self, m: Module, chain: Chain, outs: list[Value | None]) -> None:
-        """Compute what the cells would, by their tables."""
-        carry: Value = Const(0, 1)
-        for half, out in zip(chain.halves, outs, strict=True):
-            pins = self._pins(half)
-            propagate = Signal(name="p")
-            following = Signal(name="c")
-            generate = Const(half.init & 15, 4).bit_select(Cat(pins[:2]), 1)
-            m.d.comb += [
-                propagate.eq(Const(half.init, 16).bit_select(Cat(pins), 1)),
-                following.eq((propagate & carry) | (~propagate & generate)),
-            ]
-            if out is not None:
-                m.d.comb += out.eq(propagate ^ carry)
-            carry = following
+        halves = [
+            (half.init, self._pins(half), out) for half, out in zip(chain.halves, outs, strict=True)
+        ]
+        if len(halves) % 2:
+            halves.append((END, halves[-1][1], None))
+        build(m, halves, cells=self._cells)
 
 
 def longest(every: int, lanes: int) -> int:

@@ -6,7 +6,7 @@ from bnnhw.fold.memory import SHAPES
 
 from ..ecp5_sum import accumulator
 from ..unrolled_adders import ecp5_adder, ecp5_halver
-from . import ecp5, ice40
+from . import codes, ecp5, ice40
 
 __all__ = ["Fabric", "equip"]
 
@@ -24,6 +24,7 @@ def equip(platform: Any, family: str) -> None:
     if family == "ecp5":
         platform.get_popcount = ecp5.popcount
         platform.get_match_count = ecp5.match_count
+        platform.get_code_sum = codes.code_sum
         platform.get_adder = ecp5_adder
         platform.get_halver = ecp5_halver
         platform.get_accumulator = accumulator

@@ -79,14 +79,15 @@ def simulate(unit: Any, sent: list[int], wanted: list[int], folder: Path, *, sta
 
 
 def layer(
-    rows: int, columns: int, pe: int, simd: int, **more: Any
+    rows: int, columns: int, pe: int, simd: int, *, width: int = 1, **more: Any
 ) -> tuple[Mvtu, list[int], list[int]]:
     """Draw a layer; give the unit, words that go in and, from plain sums, those that leave."""
-    dice = random.Random(rows * columns + pe)
+    dice, top = random.Random(rows * columns + pe), (1 << width) - 1
+    most = columns * top
     weights = [[dice.getrandbits(1) for _ in range(columns)] for _ in range(rows)]
-    levels = [dice.randrange(columns // 3, 2 * columns // 3 + 1) for _ in range(rows)]
-    vectors = [[dice.getrandbits(1) for _ in range(columns)] for _ in range(4)]
-    bits = (columns + 1).bit_length()
+    levels = [dice.randrange(most // 3, 2 * most // 3 + 1) for _ in range(rows)]
+    vectors = [[dice.getrandbits(width) for _ in range(columns)] for _ in range(4)]
+    bits = (most + 1).bit_length()
     words = []
     for first in range(0, rows, pe):
         for group in range(0, columns, simd):
@@ -95,20 +96,41 @@ def layer(
     numbers = [sum(levels[f + p] << p * bits for p in range(pe)) for f in range(0, rows, pe)]
     unit = Mvtu(
         rows=rows, columns=columns, pe=pe, simd=simd, weights=words, thresholds=numbers,
-        weight_style="block", **more,
+        weight_style="block", bits=width, **more,
     )  # fmt: skip
     sent, wanted = [], []
     for vector in vectors:
         cut = [vector[group : group + simd] for group in range(0, columns, simd)]
-        sent += [sum(bit << k for k, bit in enumerate(group)) for group in cut]
+        sent += [sum(code << k * width for k, code in enumerate(group)) for group in cut]
         reached = [
-            sum(a == w for a, w in zip(vector, row, strict=True)) >= level
+            sum(a if w else top - a for a, w in zip(vector, row, strict=True)) >= level
             for row, level in zip(weights, levels, strict=True)
         ]
         for first in range(0, rows, pe):
             word = sum(bit << k for k, bit in enumerate(reached[first : first + pe]))
             wanted.append(word | (first + pe == rows) << pe)
     return unit, sent, wanted
+
+
+PIXELS = [
+    ((4, 27, 2, 3), 8),  # the first layer of CNV
+    ((2, 10, 2, 5), 4),
+    ((3, 14, 3, 7), 2),
+    ((4, 6, 1, 1), 8),  # nothing to add
+]
+
+
+@pytest.mark.parametrize(("shape", "width"), PIXELS)
+@pytest.mark.parametrize("every", [0, 1, 2])
+def test_units_that_read_codes(
+    shape: tuple[int, ...], width: int, every: int, tmp_path: Path
+) -> None:
+    unit, sent, wanted = layer(*shape, width=width, every=every)
+    said = simulate(unit, sent, wanted, tmp_path, stalls=every == 1)
+    assert "WRONG" not in said and "DONE" in said, said
+    if every != 1:
+        clocks = int(said.rsplit(maxsplit=1)[-1])
+        assert clocks - (unit.latency + unit.cycles * 4 - unit.synapse_folds) in range(4), said
 
 
 SHAPES = [

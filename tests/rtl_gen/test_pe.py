@@ -2,14 +2,35 @@
 """The processing element against exact counts, at every number of registers."""
 
 import random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from amaranth.hdl import Fragment
 from amaranth.sim import Simulator
 
+from rtl_gen.counting import codes, ecp5, ice40
 from rtl_gen.pe import ProcessingElement
 
 
-def simulate(dut: ProcessingElement, groups: list[tuple[list[int], list[int]]]) -> list[int]:
+def family(counts: Any, **more: Any) -> SimpleNamespace:
+    """Make a platform of a family's counts as logic, which pysim reads."""
+    return SimpleNamespace(
+        get_popcount=lambda component: counts.popcount(component, cells=False),
+        get_match_count=lambda component: counts.match_count(component, cells=False),
+        **more,
+    )
+
+
+FAMILIES = {
+    "ecp5": family(ecp5, get_code_sum=lambda component: codes.code_sum(component, cells=False)),
+    "ice40": family(ice40),
+}
+
+
+def simulate(
+    dut: ProcessingElement, groups: list[tuple[list[int], list[int]]], platform: object = None
+) -> list[int]:
     """Send a group a clock; give the counts, each `latency` clocks behind its group."""
     found: list[int] = []
 
@@ -27,7 +48,7 @@ def simulate(dut: ProcessingElement, groups: list[tuple[list[int], list[int]]]) 
                 found.append(ctx.get(dut.count))
             await ctx.tick()
 
-    simulator = Simulator(dut)
+    simulator = Simulator(Fragment.get(dut, platform))
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
@@ -69,6 +90,22 @@ def test_counts_of_codes(
     assert dut.adders == (bits >= 4 if adders is None else adders)
     sent = groups(simd, bits, 30)
     assert simulate(dut, sent) == [exact(group, (1 << bits) - 1) for group in sent]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("adders", [False, True])
+@pytest.mark.parametrize(("simd", "bits"), [(3, 8), (8, 4), (13, 2)])
+@pytest.mark.parametrize(
+    ("every", "registered"), [(0, True), (1, False), (1, True), (2, False), (2, True)]
+)
+def test_counts_of_codes_of_a_family(
+    simd: int, bits: int, every: int, registered: bool, adders: bool, name: str
+) -> None:
+    """A family's own adders change neither what is counted nor when it is there."""
+    dut = ProcessingElement(simd=simd, bits=bits, adders=adders, every=every, registered=registered)
+    sent = groups(simd, bits, 20)
+    found = simulate(dut, sent, FAMILIES[name])
+    assert found == [exact(group, (1 << bits) - 1) for group in sent]
 
 
 @pytest.mark.parametrize(
