@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Popcounts of a family's cells, after technology mapping, proved equal to a sum."""
+"""Popcounts and sums of a family's cells, after technology mapping, proved equal to a sum."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.lib.wiring import Component
 
+from rtl_gen.code_sum import CodeSum
 from rtl_gen.counting import ecp5
 from rtl_gen.counting.fabric import Fabric
 from rtl_gen.popcount import MatchCount, Popcount
@@ -130,6 +131,36 @@ def test_matches(family: str, width: int, complement: bool, tmp_path: Path) -> N
 def test_bits(family: str, width: int, inverted: int, tmp_path: Path) -> None:
     netlist = mapped(Popcount(width=width, inverted=inverted), family, tmp_path)
     prove(netlist, bits_gold(width, inverted), family, tmp_path)
+
+
+def codes_gold(simd: int, bits: int) -> str:
+    """Write the sum of codes, each complemented where its weight is 1."""
+    codes = (
+        f"i_activation[{lane * bits} +: {bits}] ^ {{{bits}{{i_weight[{lane}]}}}}"
+        for lane in range(simd)
+    )
+    terms = _sum([f"{{9'b0, {code}}}" for code in codes])
+    width = (simd * ((1 << bits) - 1)).bit_length()
+    return f"""module gold(input [{simd * bits - 1}:0] i_activation, input [{simd - 1}:0] i_weight,
+    output [{width - 1}:0] o);
+    wire [{8 + bits}:0] total = {terms};
+    assign o = total[{width - 1}:0];
+endmodule
+"""
+
+
+@pytest.mark.parametrize(
+    ("simd", "bits"),
+    [(3, 8), (5, 4), pytest.param(7, 4, marks=pytest.mark.slow)],
+)
+def test_codes(simd: int, bits: int, tmp_path: Path) -> None:
+    netlist = mapped(CodeSum(simd=simd, bits=bits), "ecp5", tmp_path)
+    for unknown in ("zero", "one"):
+        prove(netlist, codes_gold(simd, bits), "ecp5", tmp_path, unknown)
+    assert "BNNHW" not in netlist
+    with pytest.raises(ToolFailed, match="proof did fail"):
+        wrong = netlist.replace("i_weight[0]", "i_weight[1]", 1)
+        prove(wrong, codes_gold(simd, bits), "ecp5", tmp_path)
 
 
 def test_broken_twins_are_refuted(tmp_path: Path) -> None:
