@@ -3,6 +3,7 @@
 import math
 
 from ..bits import bits_for
+from ..fold.array import ADDERS_FROM
 from ..fold.folding import WRITABLE
 from ..fold.sharing import share_words
 from ..plan.units import IntMvtuPlan, MvtuPlan
@@ -61,13 +62,17 @@ def array_terms(block: MvtuPlan) -> Terms:
         }
     pairs, rows = block.pe * block.simd * block.bits_in, block.pe
     counted = bits_for(block.simd * ((1 << block.bits_in) - 1) + 1) + block.masked
+    # Counts of planes are added, or whole codes are.
+    whole = block.bits_in >= ADDERS_FROM
+    wide = rows * block.simd * (block.bits_in - 1)
     # One word of weights is a constant.
     fixed = block.groups * block.cycles == block.vectors and block.weight_style not in WRITABLE
     terms: Terms = {
         "pe": rows,
         "pairs": 0 if fixed else pairs,
         "fixed_pairs": pairs if fixed else 0,
-        "wide": rows * block.simd * max(0, block.bits_in - 1),
+        "wide": 0 if whole else wide,
+        "codes": wide if whole else 0,
         "counted": rows * counted,
         "totals": rows * (block.count_bits + fused(block)),
         "masked": rows * counted if block.masked else 0,

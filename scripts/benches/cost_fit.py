@@ -145,6 +145,7 @@ _GUESSES: dict[str, dict[str, Any]] = {
         "held": 2.0, "copies": 3.0, "pe": 3.0, "fixed_pairs": {"ecp5": 1.5, "ice40": 1.8},
         "product_fixed": 0.4, "places": 1.0,
         "pairs": {"ecp5": 1.6, "ice40": 2.2}, "wide": 0.5,
+        "codes": {"ecp5": 0.01, "ice40": 0.5},
         "counted": 1.0, "totals": 1.5, "again": 25.0, "queue": 1.0, "skid": 1.5, "offset": 1.0,
         "chunks": 8.0, "product_lut": 1.2, "product_dsp": {"ecp5": 0.01, "ice40": 1.2},
         "product": {"ecp5": 0.01, "ice40": 1.0}, "scaled": {"ecp5": 0.3, "ice40": 1.0},
