@@ -6,7 +6,7 @@ from typing import Any
 
 from .report import ClockTiming, SlowestPath, Usage
 
-__all__ = ["clock_timings", "log_totals", "slowest_path", "usage"]
+__all__ = ["clock_timings", "log_totals", "rounds", "slowest_path", "usage"]
 
 _CELLS = {
     "ice40": {
@@ -23,12 +23,18 @@ _CELLS = {
     },
 }
 _TOTAL = re.compile(r"^Info:\s+(\w+):\s*(\d+)\s*/\s*(\d+)\s+\d+%", re.MULTILINE)
+_ROUND = re.compile(r"^Info:\s+iter=(\d+) ", re.MULTILINE)
 _CELL_WITH_FF = re.compile(r"^Info:\s+(\d+) LCs used as (?:LUT4 and DFF|DFF only)", re.MULTILINE)
 
 
 def log_totals(log: str) -> dict[str, tuple[int, int]]:
     """Read cells used and available from the log; nothing if it did not come that far."""
     return {name: (int(used), int(there)) for name, used, there in _TOTAL.findall(log)}
+
+
+def rounds(log: str) -> int:
+    """Tell how often router2 has gone through the nets that share a wire; 0 before it starts."""
+    return max((int(found) for found in _ROUND.findall(log)), default=0)
 
 
 def usage(family: str, totals: Mapping[str, tuple[int, int]], log: str) -> dict[str, Usage]:

@@ -16,6 +16,7 @@ from bnnhw.link.protocol import (
     WeightState,
 )
 
+from ..queue import Queue
 from ..streams import port
 from .benchmark import Benchmark
 from .cobs import CobsDecoder, CobsEncoder
@@ -151,7 +152,10 @@ class HostLink(wiring.Component):
         wiring.connect(m, receiver.control, sender.control)
         wiring.connect(m, buffer.o, wiring.flipped(self.o))
         wiring.connect(m, buffer.place, sender.place)
-        wiring.connect(m, sender.o, encoder.i)
+        # A register between what reads a block RAM and what writes one: it was the slowest path.
+        m.submodules.between = between = Queue(shape=sender.o.payload.shape(), depth=1)
+        wiring.connect(m, sender.o, between.i)
+        wiring.connect(m, between.o, encoder.i)
         wiring.connect(m, encoder.o, outgoing)
 
         bad_frames, line_errors = Signal(16), Signal(8)

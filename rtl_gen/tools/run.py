@@ -4,7 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from .search import search_path
 __all__ = ["Finished", "ToolFailed", "run_tool"]
 
 _LAST_LINES = 12
+_POLL = 1.0
 
 
 class ToolFailed(BnnhwError):
@@ -59,6 +61,7 @@ def run_tool(
     env: Mapping[str, str] | None = None,
     limit: float = 600,
     log: Path | None = None,
+    stuck: Callable[[], bool] | None = None,
 ) -> Finished:
     """Run a program in a folder, without a shell, and wait for it.
 
@@ -81,24 +84,28 @@ def run_tool(
         Seconds after which the program and all that it started are stopped.
     log : Path | None
         File that receives the whole output.
+    stuck : function or None
+        Asked every second or so: it stops the program with all that it started.
 
     Raises
     ------
     ToolMissing
         If there is no such program.
     ToolFailed
-        If it returns anything but 0, or takes too long; the message ends with its last lines.
+        If it returns anything but 0, takes too long or is stuck; the message ends with its last
+        lines.
     """
     words = _arguments(argv, cwd)
     settings = {**os.environ, "PATH": search_path()} if env is None else dict(env)
     process = _start(words, cwd, settings)
     try:
-        output, _ = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
+        output = _output(process, limit, stuck)
+    except subprocess.TimeoutExpired as over:
         output = _stop(process)
         _write(log, output)
+        why = f"after {limit:g} s" if over.timeout >= limit else "since it came to nothing"
         raise ToolFailed(
-            f"{words[0]} was stopped after {limit:g} s. {_tail(output)}",
+            f"{words[0]} was stopped {why}. {_tail(output)}",
             "Try a smaller design, or allow it more time.",
             output=output,
             status=None,
@@ -110,6 +117,22 @@ def run_tool(
     if process.returncode:
         raise _failed(words[0], process.returncode, output, log)
     return Finished(argv=tuple(words), output=output)
+
+
+def _output(process: subprocess.Popen[str], limit: float, stuck: Callable[[], bool] | None) -> str:
+    """Wait for the end; `TimeoutExpired` with less than the limit where it is stuck."""
+    if stuck is None:
+        return process.communicate(timeout=limit)[0]
+    end = time.monotonic() + limit
+    while True:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise subprocess.TimeoutExpired(process.args, limit)
+        try:
+            return process.communicate(timeout=min(_POLL, left))[0]
+        except subprocess.TimeoutExpired:
+            if stuck():
+                raise subprocess.TimeoutExpired(process.args, 0) from None
 
 
 def _failed(program: str, status: int, output: str, log: Path | None) -> ToolFailed:

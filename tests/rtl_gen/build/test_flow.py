@@ -6,6 +6,7 @@ import pytest
 from bnnhw.errors import DoesNotFit, TimingFailed, UsageError
 from rtl_gen.build.boards import load_board
 from rtl_gen.build.flow import build_bitstream, try_seeds
+from rtl_gen.build.nextpnr import rounds
 from rtl_gen.build.report import Usage
 from rtl_gen.tools import ToolFailed, run_tool
 
@@ -255,3 +256,35 @@ def test_stuck_router_is_stopped(tmp_path, echo, tools):
         build_bitstream(echo(), load_board("icebreaker"), tmp_path / "o", name="net", limit=0.5)
     assert caught.value.todo.startswith("Try another seed or a smaller folding")
     assert not (tmp_path / "o").exists()
+
+
+@pytest.fixture
+def routed(built):
+    """Build with the real tools, before stand-ins take their place."""
+    return built("icebreaker").folder
+
+
+ROUND = "Info:     iter={} wires=9 overused=2 overuse=2 archfail=NA"
+
+
+def test_a_router_in_circles_makes_way_for_the_other(tmp_path, echo, routed, tools):
+    """Two wires that are wanted twice, for ever: seen in a design of 2,000 cells."""
+    for file in ("echo.tim", "echo.nextpnr.json"):
+        (tmp_path / file).write_bytes((routed / file).read_bytes())
+    circles = f"for n in $(seq 600); do echo '{ROUND.format('$n')}' >> net.tim; done; sleep 600"
+    tools(
+        "nextpnr-ice40",
+        'case "$*" in *"--router router1"*) cp ../../echo.tim net.tim;'
+        " cp ../../echo.nextpnr.json net.nextpnr.json; echo routed > net.asc;;"
+        f" *) {circles.replace(chr(39), chr(34))};; esac",
+    )
+    tools("icepack", "cp net.asc net.bin")
+    out = tmp_path / "out"
+    out.mkdir()
+    build_bitstream(echo(), load_board("icebreaker"), out, name="net")
+    assert (out / "net.bin").read_text() == "routed\n"
+
+
+def test_rounds_are_read_from_the_log():
+    log = "\n".join(["Info: Running main router loop...", *map(ROUND.format, (1, 2, 17))])
+    assert rounds(log) == 17 and rounds("Info: iterations") == 0
