@@ -19,7 +19,7 @@ from rtl_gen.prebuilt import pack
 __all__ = ["BOARDS", "main"]
 
 ROOT = Path(__file__).resolve().parent.parent
-BOARDS = ("icebreaker",)
+BOARDS = ("icebreaker", "ulx3s-85f")
 
 
 def main(boards: list[str]) -> int:

@@ -15,7 +15,7 @@ from rtl_gen.cli.options import Planned, make
 from rtl_gen.prebuilt import find_prebuilt, pack, read_prebuilt
 
 FOLDER = Path(__file__).resolve().parents[2] / "boards" / "prebuilt"
-BOARDS = ("icebreaker",)
+BOARDS = ("icebreaker", "ulx3s-85f")
 
 
 def planned(board: str) -> Planned:
