@@ -99,40 +99,35 @@ def run_tool(
     settings = {**os.environ, "PATH": search_path()} if env is None else dict(env)
     process = _start(words, cwd, settings)
     try:
-        output = _output(process, limit, stuck)
-    except subprocess.TimeoutExpired as over:
-        output = _stop(process)
-        _write(log, output)
-        why = f"after {limit:g} s" if over.timeout >= limit else "since it came to nothing"
-        raise ToolFailed(
-            f"{words[0]} was stopped {why}. {_tail(output)}",
-            "Try a smaller design, or allow it more time.",
-            output=output,
-            status=None,
-        ) from None
+        output, stopped = _wait(process, limit, stuck)
     except BaseException:
         _stop(process)
         raise
     _write(log, output)
+    if stopped:
+        raise ToolFailed(
+            f"{words[0]} was stopped {stopped}. {_tail(output)}",
+            "Try a smaller design, or allow it more time.",
+            output=output,
+            status=None,
+        )
     if process.returncode:
         raise _failed(words[0], process.returncode, output, log)
     return Finished(argv=tuple(words), output=output)
 
 
-def _output(process: subprocess.Popen[str], limit: float, stuck: Callable[[], bool] | None) -> str:
-    """Wait for the end; `TimeoutExpired` with less than the limit where it is stuck."""
-    if stuck is None:
-        return process.communicate(timeout=limit)[0]
+def _wait(
+    process: subprocess.Popen[str], limit: float, stuck: Callable[[], bool] | None
+) -> tuple[str, str]:
+    """Wait for the end; what was written, and why it was stopped, if it was."""
     end = time.monotonic() + limit
-    while True:
-        left = end - time.monotonic()
-        if left <= 0:
-            raise subprocess.TimeoutExpired(process.args, limit)
+    while (left := end - time.monotonic()) > 0:
         try:
-            return process.communicate(timeout=min(_POLL, left))[0]
+            return process.communicate(timeout=left if stuck is None else min(_POLL, left))[0], ""
         except subprocess.TimeoutExpired:
-            if stuck():
-                raise subprocess.TimeoutExpired(process.args, 0) from None
+            if stuck is not None and stuck():
+                return _stop(process), "since it came to nothing"
+    return _stop(process), f"after {limit:g} s"
 
 
 def _failed(program: str, status: int, output: str, log: Path | None) -> ToolFailed:
