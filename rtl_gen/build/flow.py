@@ -28,8 +28,6 @@ _KEPT = (".bin", ".bit", ".asc", ".config", ".pcf", ".lpf", ".rpt", ".tim", ".ne
          RECORD)  # fmt: skip
 BITSTREAM = {"ice40": ".bin", "ecp5": ".bit"}
 """Suffix of the bitstream."""
-# Of router2; designs that it can route took up to 200.
-_MOST_ROUNDS = 500
 _CROWDED = ("Unable to find legal placement", "no Bels remaining", "Unable to place cell")
 
 
@@ -181,39 +179,17 @@ class Job:
         tool, *words = steps.commands[_STEPS.index(step)]
         argv: list[str | Path] = [self.tools.programs[tool], *words]
         try:
-            if step == _STEPS[1] and self.board.family == "ice40" and "router2" in words:
-                self._route(argv, limit)
+            env = environment(self.board.family)
+            if step == _STEPS[1]:
+                log = self.place / f"{self.name}.tim"
+                nextpnr.place(argv, cwd=self.place, env=env, limit=limit, log=log)
             else:
-                self._run(argv, limit)
+                run_tool(argv, cwd=self.place, env=env, limit=limit)
         except ToolFailed as failed:
             better = self._explained(failed) if step == _STEPS[1] else self._named(failed)
             if better is None:
                 raise
             raise better from failed
-
-    def _run(
-        self, argv: Sequence[str | Path], limit: float, stuck: Callable[[], bool] | None = None
-    ) -> None:
-        env = environment(self.board.family)
-        run_tool(argv, cwd=self.place, env=env, limit=limit, stuck=stuck)
-
-    def _route(self, argv: list[str | Path], limit: float) -> None:
-        """Place and route on iCE40, with the usual router where the other one goes in circles.
-
-        How many rounds it may take decides, not the time, so that a build gives the same bytes on
-        every machine.
-        """
-
-        def circles() -> bool:
-            return nextpnr.rounds(_text(self.place / f"{self.name}.tim")) > _MOST_ROUNDS
-
-        try:
-            self._run(argv, limit, circles)
-        except ToolFailed:
-            if not circles():
-                raise
-        if circles():
-            self._run(["router1" if word == "router2" else word for word in argv], limit)
 
     def report(self, seed: int, cycles_per_image: int | None) -> BuildReport:
         """Read what the tools have written."""

@@ -1,12 +1,14 @@
-"""Read what nextpnr writes: its JSON report and its log."""
+"""Run nextpnr, and read what it writes: its JSON report and its log."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ..tools import Finished, ToolFailed, run_tool
 from .report import ClockTiming, SlowestPath, Usage
 
-__all__ = ["clock_timings", "log_totals", "rounds", "slowest_path", "usage"]
+__all__ = ["clock_timings", "log_totals", "place", "rounds", "slowest_path", "usage"]
 
 _CELLS = {
     "ice40": {
@@ -24,12 +26,54 @@ _CELLS = {
 }
 _TOTAL = re.compile(r"^Info:\s+(\w+):\s*(\d+)\s*/\s*(\d+)\s+\d+%", re.MULTILINE)
 _ROUND = re.compile(r"^Info:\s+iter=(\d+) ", re.MULTILINE)
+# Of router2; designs that it can route took up to 200.
+_MOST_ROUNDS = 500
 _CELL_WITH_FF = re.compile(r"^Info:\s+(\d+) LCs used as (?:LUT4 and DFF|DFF only)", re.MULTILINE)
 
 
 def log_totals(log: str) -> dict[str, tuple[int, int]]:
     """Read cells used and available from the log; nothing if it did not come that far."""
     return {name: (int(used), int(there)) for name, used, there in _TOTAL.findall(log)}
+
+
+def place(
+    argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], limit: float, log: Path
+) -> Finished:
+    """Place and route; on iCE40 with the usual router where the other one goes in circles.
+
+    How many rounds it may take decides, not the time, so that a build gives the same bytes on every
+    machine.
+
+    Parameters
+    ----------
+    argv : sequence of str or Path
+        nextpnr and its arguments; it writes `log`.
+    cwd, env, limit
+        As `run_tool` has them.
+    log : Path
+
+    Raises
+    ------
+    ToolMissing, ToolFailed
+        As `run_tool` does.
+    """
+    if "router2" not in argv or "ice40" not in Path(argv[0]).name:
+        return run_tool(argv, cwd=cwd, env=env, limit=limit)
+
+    def circles() -> bool:
+        text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        return rounds(text) > _MOST_ROUNDS
+
+    try:
+        done = run_tool(argv, cwd=cwd, env=env, limit=limit, stuck=circles)
+    except ToolFailed:
+        if not circles():
+            raise
+    else:
+        if not circles():
+            return done
+    again = ["router1" if word == "router2" else word for word in argv]
+    return run_tool(again, cwd=cwd, env=env, limit=limit)
 
 
 def rounds(log: str) -> int:

@@ -233,7 +233,8 @@ def place(
         Constraint in MHz; a clock that is missed is no failure.
     router : str
         ``"router2"``, which builds have, or ``"router1"``, which on ECP5 leads to a clock a tenth
-        faster and takes too long for large designs; on iCE40 it can run for ever.
+        faster and takes too long for large designs; on iCE40 it can run for ever, and takes over
+        where the other one goes in circles.
     limit : float
         Seconds for each run.
 
@@ -264,5 +265,11 @@ def place(
 def _nextpnr(folder: Path, family: str, device: str, options: Sequence[str], limit: float) -> str:
     free = "--lpf-allow-unconstrained" if family == "ecp5" else "--pcf-allow-unconstrained"
     words = [f"--{device}", "--package", _PACKAGES[device], "--json", "top.json", free, *options]
-    program = toolchain(family).programs[f"nextpnr-{family}"]
-    return run_tool([program, *words], cwd=folder, env=environment(family), limit=limit).output
+    argv: list[str | Path] = [
+        toolchain(family).programs[f"nextpnr-{family}"],
+        *words,
+        "--log",
+        "top.tim",
+    ]
+    env, log = environment(family), folder / "top.tim"
+    return nextpnr.place(argv, cwd=folder, env=env, limit=limit, log=log).output
