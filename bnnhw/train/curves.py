@@ -1,11 +1,10 @@
 """Curves of a training as a picture; the same numbers give the same bytes."""
 
-import io
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from ..errors import ToolMissing
+from ..pictures import figure_in, image_of
 
 __all__ = ["draw_curves", "drawable"]
 
@@ -38,22 +37,8 @@ def draw_curves(
     ToolMissing
         If matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolMissing(
-            "Drawing needs matplotlib, which is not installed.",
-            'Install it: pip install "bnnhw[plots]".',
-        ) from error
     epochs = [row["epoch"] for row in history]
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        # Names in an SVG come of this salt instead of chance, and letters stay letters.
-        matplotlib.rcParams.update({"svg.hashsalt": "bnnhw", "svg.fonttype": "none"})
-        figure = Figure((8.0, 3.4), layout="constrained")
-        FigureCanvasAgg(figure)
+    with figure_in((8.0, 3.4)) as figure:
         left, right = figure.subplots(1, 2)
         left.plot(epochs, [row["loss"] for row in history], color=_RED, marker=".")
         left.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
@@ -64,10 +49,7 @@ def draw_curves(
             if best is not None:
                 axes.axvline(best, color="#999999", linestyle="--", linewidth=1)
         figure.suptitle(title)
-        buffer = io.BytesIO()
-        notes = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-        figure.savefig(buffer, format=kind, metadata=notes, dpi=120)
-    return buffer.getvalue()
+        return image_of(figure, kind)
 
 
 def _accuracies(axes: Any, epochs: list[int], history: Sequence[dict[str, Any]]) -> None:

@@ -1,11 +1,10 @@
 """A confusion matrix as a picture; the same numbers give the same bytes."""
 
-import io
 from typing import Any
 
 import numpy as np
 
-from bnnhw.errors import ToolMissing
+from bnnhw.pictures import figure_in, image_of
 
 __all__ = ["draw"]
 
@@ -27,34 +26,17 @@ def draw(matrix: np.ndarray, title: str, kind: str) -> bytes:
     ToolMissing
         If matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolMissing(
-            "Drawing needs matplotlib, which is not installed.",
-            'Install it: pip install "bnnhw[plots]", or leave --picture out.',
-        ) from error
     count = len(matrix)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = min(3.2 + 0.42 * count, 14.0)
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        # Names in an SVG come of this salt instead of chance, and letters stay letters.
-        matplotlib.rcParams.update({"svg.hashsalt": "bnnhw", "svg.fonttype": "none"})
-        figure = Figure((side, side), layout="constrained")
-        FigureCanvasAgg(figure)
+    with figure_in((side, side), otherwise=", or leave --picture out") as figure:
         axes = figure.add_subplot()
         shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         _label(axes, matrix, shares)
         right = np.trace(matrix) / max(1, matrix.sum())
         axes.set_title(f"{title}: {right:.2%} of {matrix.sum():,} images right")
         figure.colorbar(shown, ax=axes, shrink=0.8, label="part of the label's images")
-        buffer = io.BytesIO()
-        notes = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-        figure.savefig(buffer, format=kind, metadata=notes, dpi=120)
-    return buffer.getvalue()
+        return image_of(figure, kind)
 
 
 def _label(axes: Any, matrix: np.ndarray, shares: np.ndarray) -> None:
