@@ -1,4 +1,4 @@
-"""What each item of the sign-off found: one file each in docs/signoff, of which the page is made."""
+"""What items of the sign-off found: one file each in docs/signoff, of which the page is made."""
 
 import datetime
 import json
