@@ -60,6 +60,32 @@ class Checkpoint:
         np.savez(buffer, allow_pickle=False, **arrays)
         write_atomic(folder / FILE, buffer.getvalue())
 
+    def seen(self) -> tuple[list[dict[str, Any]], int | None]:
+        """Give the history, a row an epoch, and the best epoch.
+
+        Raises
+        ------
+        ValueError
+            If they are not what a training writes.
+        """
+        rows = self.notes.get("history")
+        if not isinstance(rows, list):
+            raise ValueError("its history is no list")
+        for epoch, row in enumerate(rows, 1):
+            if not isinstance(row, dict) or row.get("epoch") != epoch:
+                raise ValueError(f"row {epoch} of its history is not of epoch {epoch}")
+            for key in ("loss", "train", "validation"):
+                left_out = key == "validation" and row.get(key) is None
+                if not left_out and type(row.get(key)) not in (int, float):
+                    raise ValueError(f"{key} of epoch {epoch} is no number")
+        best = self.notes.get("best")
+        if best is not None and (type(best) is not int or not 1 <= best <= len(rows)):
+            raise ValueError(f"its best epoch is {best!r} of {len(rows)}")
+        if best is not None and rows[best - 1]["validation"] is None:
+            raise ValueError(f"its best epoch, {best}, was not validated")
+        keys = ("epoch", "loss", "train", "validation")
+        return [{key: row.get(key) for key in keys} for row in rows], best
+
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":
         """Read what `save` wrote.

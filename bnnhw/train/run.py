@@ -259,11 +259,7 @@ def _put(net: nn.Module, arrays: dict[str, Any]) -> None:
 def _restore(training: Training, progress: _Progress, saved: Checkpoint, folder: Path) -> None:
     try:
         training.load(saved.state)
-        progress.history = [
-            {key: row[key] for key in ("epoch", "loss", "train", "validation")}
-            for row in saved.notes["history"]
-        ]
-        progress.best_epoch = saved.notes["best"]
+        progress.history, progress.best_epoch = saved.seen()
         progress.best = saved.best
     except (KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
         raise _damaged(error) from error

@@ -72,6 +72,39 @@ def test_the_largest_can_be_read_again(tmp_path: Path) -> None:
     assert len(Checkpoint.load(tmp_path).state["all"]) == 5 * MOST_WEIGHTS
 
 
+def row(epoch: Any = 1, **changed: Any) -> dict[str, Any]:
+    return {"epoch": epoch, "loss": 0.5, "train": 0.75, "validation": 0.5} | changed
+
+
+def test_what_was_seen() -> None:
+    rows = [row(1, validation=None), row(2, more="left out")]
+    found, best = Checkpoint({"history": rows, "best": 2}, {}).seen()
+    assert found == [row(1, validation=None), row(2)] and best == 2
+    assert Checkpoint({"history": []}, {}).seen() == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("notes", "words"),
+    [
+        ({}, "its history is no list"),
+        ({"history": {"0": row()}}, "its history is no list"),
+        ({"history": [7]}, "row 1 of its history is not of epoch 1"),
+        ({"history": [row(1), row(1)]}, "row 2 of its history is not of epoch 2"),
+        ({"history": [row(loss="0.5")]}, "loss of epoch 1 is no number"),
+        ({"history": [row(train=True)]}, "train of epoch 1 is no number"),
+        ({"history": [row(validation=[1])]}, "validation of epoch 1 is no number"),
+        ({"history": [row()], "best": 2}, "its best epoch is 2 of 1"),
+        ({"history": [row()], "best": 0}, "its best epoch is 0 of 1"),
+        ({"history": [row()], "best": "1"}, "its best epoch is '1' of 1"),
+        ({"history": [row()], "best": True}, "its best epoch is True of 1"),
+        ({"history": [row(validation=None)], "best": 1}, "epoch, 1, was not validated"),
+    ],
+)
+def test_no_other_history_is_taken(notes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Checkpoint(notes, {}).seen()
+
+
 def head(**changed: Any) -> dict[str, Any]:
     return {"format": "bnnhw-training", "version": 1, "notes": {}} | changed
 
