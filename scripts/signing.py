@@ -38,6 +38,9 @@ class Item:
         How long it took, by the clock.
     details : dict of JSON values
         Everything that tables of the page need.
+    short : str
+        What falls short of the claim or of the requirement, in plain words, met or not; empty
+        where nothing does.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Item:
     met: bool
     seconds: float
     details: dict[str, Any] = field(default_factory=dict)
+    short: str = ""
 
 
 def record(item: Item, *packages: str) -> Path:
