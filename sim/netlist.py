@@ -25,7 +25,7 @@ from rtl_gen.tools import environment, run_tool, toolchain
 from .compiled import word_bits
 from .network import Report, simulate
 
-__all__ = ["Outside", "models", "netlist", "settled", "simulate_netlist", "synthesised"]
+__all__ = ["Nothing", "Outside", "models", "netlist", "settled", "simulate_netlist", "synthesised"]
 
 _HERE = Path(__file__).resolve().parent
 
@@ -44,13 +44,14 @@ class Outside(Plan):
         return (self.answer,)
 
 
-class _Nothing(wiring.Component):
+class Nothing(wiring.Component):
     """A core in whose place another one is synthesised."""
 
     def __init__(self) -> None:
         super().__init__({"rx": In(1), "tx": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
+        """Build nothing."""
         return Module()
 
 
@@ -82,7 +83,7 @@ def synthesised(plan: Plan, board: Board, name: str) -> tuple[str, list[Port]]:
     name : str
         Of the module.
     """
-    steps = prepare(_Nothing(), board, name=name)
+    steps = prepare(Nothing(), board, name=name)
     platform = platform_of(board)
     equip(platform, board.family)
     shell = make_shell(Accelerator(plan), "plain")

@@ -1,0 +1,27 @@
+// PLLs of iCE40 for designs that are simulated at the PLL's output: the clock goes through as it is, and is good a while
+// after configuration. What the dividers make of it is checked as numbers, not simulated.
+module SB_PLL40_CORE(
+  input REFERENCECLK, EXTFEEDBACK, BYPASS, RESETB, LATCHINPUTVALUE, SDI, SCLK, input [7:0] DYNAMICDELAY,
+  output PLLOUTCORE, PLLOUTGLOBAL, LOCK, SDO
+);
+  parameter FEEDBACK_PATH = "", DELAY_ADJUSTMENT_MODE_FEEDBACK = "", DELAY_ADJUSTMENT_MODE_RELATIVE = "";
+  parameter PLLOUT_SELECT = "", SHIFTREG_DIV_MODE = 0, FDA_FEEDBACK = 0, FDA_RELATIVE = 0;
+  parameter DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0, ENABLE_ICEGATE = 0, TEST_MODE = 0;
+  reg [5:0] timer = 0;
+  always @(posedge REFERENCECLK) if (!timer[5]) timer <= timer + 1;
+  assign PLLOUTCORE = REFERENCECLK, PLLOUTGLOBAL = REFERENCECLK, LOCK = timer[5] & RESETB, SDO = 0;
+endmodule
+
+// The same with its own pad, which is `clk`.
+module SB_PLL40_PAD(
+  input PACKAGEPIN, EXTFEEDBACK, BYPASS, RESETB, LATCHINPUTVALUE, SDI, SCLK, input [7:0] DYNAMICDELAY,
+  output PLLOUTCORE, PLLOUTGLOBAL, LOCK, SDO
+);
+  parameter FEEDBACK_PATH = "", DELAY_ADJUSTMENT_MODE_FEEDBACK = "", DELAY_ADJUSTMENT_MODE_RELATIVE = "";
+  parameter PLLOUT_SELECT = "", SHIFTREG_DIV_MODE = 0, FDA_FEEDBACK = 0, FDA_RELATIVE = 0;
+  parameter DIVR = 0, DIVF = 0, DIVQ = 0, FILTER_RANGE = 0, ENABLE_ICEGATE = 0, TEST_MODE = 0;
+  SB_PLL40_CORE core(
+    .REFERENCECLK(PACKAGEPIN), .EXTFEEDBACK(EXTFEEDBACK), .BYPASS(BYPASS), .RESETB(RESETB), .SDI(SDI), .SCLK(SCLK),
+    .LATCHINPUTVALUE(LATCHINPUTVALUE), .DYNAMICDELAY(DYNAMICDELAY), .PLLOUTCORE(PLLOUTCORE), .LOCK(LOCK), .SDO(SDO),
+    .PLLOUTGLOBAL(PLLOUTGLOBAL));
+endmodule
