@@ -1,0 +1,174 @@
+"""Run the benches of each kind of block against its mutants."""
+
+import enum
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sim.formal.solve import Verdict as Answer
+
+from . import child
+from .kind import Kind, Timing, mirror
+from .make import Mutant, make
+from .netlist import Netlist
+from .plant import capture, planted, ports_of
+from .survivors import Reasons
+from .twins import alike
+
+__all__ = ["Fate", "Judged", "Verdict", "judge"]
+
+_SECONDS = 60.0
+
+
+class Fate(enum.Enum):
+    """What became of a mutant, in a word."""
+
+    KILLED = "killed"
+    """A bench saw it."""
+    EQUAL = "equal"
+    """A solver proved that no bench can see it."""
+    EXPLAINED = "explained"
+    """No bench saw it, and a reason is written down."""
+    OPEN = "open"
+    """No bench saw it, and nobody knows why."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant.
+
+    Parameters
+    ----------
+    key, where : str
+        As `Mutant` has them.
+    fate : Fate
+    how : str
+        What a bench said, or the reason why none says anything.
+    """
+
+    key: str
+    where: str
+    fate: Fate
+    how: str
+
+
+@dataclass
+class Judged:
+    """What became of the mutants of a kind."""
+
+    kind: str
+    cells: int
+    seconds: float = 0.0
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def of(self, fate: Fate) -> list[Verdict]:
+        """Those that ended so."""
+        return [one for one in self.verdicts if one.fate is fate]
+
+    @property
+    def causes(self) -> Counter[str]:
+        """How many were seen by what."""
+        return Counter(_cause(one.how) for one in self.of(Fate.KILLED))
+
+
+def judge(kind: Kind, *, count: int, seed: int, reasons: Reasons | None = None) -> Judged:
+    """Make mutants of a kind and run its benches on each, in a process of its own.
+
+    What survives is given to a solver, which may prove that it differs in nothing; of the rest the
+    reasons are looked up.
+
+    Parameters
+    ----------
+    kind : Kind
+    count, seed : int
+        See `make`.
+    reasons : Reasons or None
+        None asks neither solver nor reasons: what survives is open.
+
+    Raises
+    ------
+    AssertionError
+        If the netlist without a fault fails, or has another timing: it would prove nothing.
+    """
+    start = time.monotonic()
+    timing = kind.check()
+    component, platform = _component(kind)
+    base, mutants = make(component, platform=platform, count=count, seed=seed)
+    whole = child.run(_bench(kind, base, timing, component), seconds=4 * _SECONDS)
+    if (whole.how, whole.what) != ("done", ""):
+        raise AssertionError(f"{kind.name}: the netlist without a fault fails: {whole}")
+    judged = Judged(kind.name, base.cells)
+    for mutant in mutants:
+        verdict = _verdict(kind, mutant, timing, component)
+        if verdict.fate is Fate.OPEN and reasons is not None:
+            verdict = _looked_into(kind, mutant, verdict, base, component, reasons)
+        judged.verdicts.append(verdict)
+    judged.seconds = time.monotonic() - start
+    return judged
+
+
+def _component(kind: Kind) -> tuple[Any, object]:
+    """Give the component that the benches elaborate, and for which platform."""
+    if kind.make is not None:
+        return kind.make(mirror(kind.tests)), None
+    found = capture(kind.component, kind.check)
+    return found.component, found.platform
+
+
+def _bench(
+    kind: Kind, netlist: Netlist, timing: list[Timing], component: object
+) -> Callable[[], str]:
+    """Say nothing if all is well, and what is wrong if it is only the timing."""
+
+    def bench() -> str:
+        # What the netlist itself has wrong must not look as if a bench had seen a fault.
+        try:
+            netlist.build(ports_of(component))
+        except Exception as error:
+            return f"unusable: {error}"
+        with planted(kind.component, netlist) as seen:
+            now = kind.check()
+        if not seen:
+            return "unusable: no bench has it"
+        return "" if now == timing else f"timing: {now} instead of {timing}"
+
+    return bench
+
+
+def _verdict(kind: Kind, mutant: Mutant, timing: list[Timing], component: object) -> Verdict:
+    ending = child.run(_bench(kind, mutant.netlist, timing, component), seconds=_SECONDS)
+    how = ending.what if ending.how in ("done", "raised") else ending.how
+    if how.startswith("unusable") or ending.how == "died":
+        raise AssertionError(f"{kind.name}: {mutant.key}: {how} {ending.what}")
+    return Verdict(mutant.key, mutant.where, Fate.KILLED if how else Fate.OPEN, how)
+
+
+def _looked_into(
+    kind: Kind,
+    mutant: Mutant,
+    verdict: Verdict,
+    base: Netlist,
+    component: object,
+    reasons: Reasons,
+) -> Verdict:
+    why = reasons.why(kind.name, mutant.key)
+    if why:
+        return replace(verdict, fate=Fate.EXPLAINED, how=why)
+    answer = alike(component, base, mutant.netlist)
+    if answer.verdict is Answer.PROVED:
+        return replace(verdict, fate=Fate.EQUAL, how="a solver proves it")
+    return replace(verdict, how=f"the solver says: {answer}")
+
+
+def _cause(how: str) -> str:
+    if how == "stopped":
+        return "never ended"
+    if how.startswith("timing"):
+        return "latency or rate"
+    if how.startswith("TimeoutError"):
+        return "hang"
+    if "withdrawn" in how or "payload changed" in how:
+        return "stream contract"
+    return "value, order or count"
