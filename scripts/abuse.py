@@ -11,14 +11,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bnnhw import data
 from bnnhw.errors import CheckFailed, UsageError
-from bnnhw.plan import make_plan
+from bnnhw.plan import Plan, make_plan
 from rtl_gen.cli.options import make
-from sim.abuse import NEVER, Act, Case, Outcome
+from sim.abuse import NEVER, Case, Outcome
 from sim.abuse_campaigns import Play, broken_frames, duration, gaps, resets, run, stalls, uploads
 from sim.abuse_designs import Abused, AbusedNetwork, array_kinds
 from sim.abuse_networks import NETWORKS
@@ -101,17 +102,25 @@ def _interpreted(abused: Abused) -> Play:
     return lambda acts: play_pysim(abused.design, acts)
 
 
-def _networks() -> dict[str, Callable[[], Abused]]:
+def _digits(name: str) -> Abused:
+    return AbusedNetwork(make(Path(data.path(f"{name}.onnx")), board="icebreaker").plan)
+
+
+def _designs() -> dict[str, Callable[[], Abused]]:
+    """Give what makes each design, by its name."""
     found: dict[str, Callable[[], Abused]] = {
-        name: lambda made=made: AbusedNetwork(made())  # type: ignore[misc]
-        for name, made in NETWORKS.items()
+        name: partial(_network, made) for name, made in NETWORKS.items()
     }
-    for name in ("digits_mlp", "digits_cnn"):
-        found[name] = lambda name=name: AbusedNetwork(  # type: ignore[misc]
-            make(Path(data.path(f"{name}.onnx")), board="icebreaker").plan
-        )
-    arrays = array_kinds()
-    return found | {f"array, {kind}": lambda a=a: a for kind, a in arrays.items()}  # type: ignore[misc]
+    found |= {name: partial(_digits, name) for name in ("digits_mlp", "digits_cnn")}
+    return found | {f"array, {kind}": partial(_array, kind) for kind in array_kinds()}
+
+
+def _network(made: Callable[[], Plan]) -> Abused:
+    return AbusedNetwork(made())
+
+
+def _array(kind: str) -> Abused:
+    return array_kinds()[kind]
 
 
 def _drawn(seed: int) -> Abused | None:
@@ -174,7 +183,7 @@ def main() -> int:
     given = parser.parse_args()
     start = time.monotonic()
     rows = []
-    for name, made in _networks().items():
+    for name, made in _designs().items():
         if given.only not in name:
             continue
         abused = made()

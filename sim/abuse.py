@@ -158,7 +158,8 @@ class Design:
         found: dict[str, list[Port]] = {}
         for port in self.ports:
             found.setdefault(port.stream, []).append(port)
-        inputs, outputs = [], []
+        inputs: list[Lane] = []
+        outputs: list[Lane] = []
         for name, ports in found.items():
             named = {port.field: port for port in ports}
             valid = named.pop("valid")
@@ -211,7 +212,9 @@ def judge(design: Design, cases: Sequence[Case], outcomes: Sequence[Outcome]) ->
             )
         compared += len(found)
     if len(outcomes) != len(cases) or not compared:
-        raise CheckFailed(f"'{design.name}' ended after {len(outcomes)} of {len(cases)} acts.", TODO)
+        raise CheckFailed(
+            f"'{design.name}' ended after {len(outcomes)} of {len(cases)} acts.", TODO
+        )
     return compared
 
 

@@ -6,12 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from .abuse import NEVER, TOGGLE, Act, Case, Outcome, judge
 from .abuse_designs import Abused, Frame
 
-__all__ = ["PATTERNS", "Campaign", "Play", "broken_frames", "gaps", "resets", "run", "stalls"]
+__all__ = [
+    "PATTERNS",
+    "Play",
+    "broken_frames",
+    "duration",
+    "gaps",
+    "resets",
+    "run",
+    "stalls",
+    "uploads",
+]
 
 Play = Callable[[Sequence[Act]], list[Outcome]]
 """Plays acts, in whatever simulator."""
-
-Campaign = Callable[[Abused, random.Random], list[Case]]
 
 PATTERNS = (0, 25, 50, 75, 95, TOGGLE)
 """Stalls of each side."""
@@ -76,7 +84,9 @@ def broken_frames(abused: Abused, dice: random.Random, *, count: int = 60) -> li
     return cases
 
 
-def gaps(abused: Abused, dice: random.Random, *, lengths: Iterable[int] = (0, 1, 2, 7, 60, 700)) -> list[Case]:
+def gaps(
+    abused: Abused, dice: random.Random, *, lengths: Iterable[int] = (0, 1, 2, 7, 60, 700)
+) -> list[Case]:
     """Leave gaps of every length between frames, and serve only after as long."""
     cases = []
     for gap in lengths:
