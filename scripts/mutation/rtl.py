@@ -1,10 +1,8 @@
 """Run the benches of each kind of block against its mutants."""
 
-import enum
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from sim.formal.solve import Verdict as Answer
@@ -14,63 +12,13 @@ from .kind import Kind, Timing, mirror
 from .make import Mutant, make
 from .netlist import Netlist
 from .plant import capture, planted, ports_of
+from .results import Fate, Judged, Verdict
 from .survivors import Reasons
 from .twins import alike
 
-__all__ = ["Fate", "Judged", "Verdict", "judge"]
+__all__ = ["judge"]
 
 _SECONDS = 60.0
-
-
-class Fate(enum.Enum):
-    """What became of a mutant, in a word."""
-
-    KILLED = "killed"
-    """A bench saw it."""
-    EQUAL = "equal"
-    """A solver proved that no bench can see it."""
-    EXPLAINED = "explained"
-    """No bench saw it, and a reason is written down."""
-    OPEN = "open"
-    """No bench saw it, and nobody knows why."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of a mutant.
-
-    Parameters
-    ----------
-    key, where : str
-        As `Mutant` has them.
-    fate : Fate
-    how : str
-        What a bench said, or the reason why none says anything.
-    """
-
-    key: str
-    where: str
-    fate: Fate
-    how: str
-
-
-@dataclass
-class Judged:
-    """What became of the mutants of a kind."""
-
-    kind: str
-    cells: int
-    seconds: float = 0.0
-    verdicts: list[Verdict] = field(default_factory=list)
-
-    def of(self, fate: Fate) -> list[Verdict]:
-        """Those that ended so."""
-        return [one for one in self.verdicts if one.fate is fate]
-
-    @property
-    def causes(self) -> Counter[str]:
-        """How many were seen by what."""
-        return Counter(_cause(one.how) for one in self.of(Fate.KILLED))
 
 
 def judge(kind: Kind, *, count: int, seed: int, reasons: Reasons | None = None) -> Judged:
@@ -142,7 +90,8 @@ def _verdict(kind: Kind, mutant: Mutant, timing: list[Timing], component: object
     how = ending.what if ending.how in ("done", "raised") else ending.how
     if how.startswith("unusable") or ending.how == "died":
         raise AssertionError(f"{kind.name}: {mutant.key}: {how} {ending.what}")
-    return Verdict(mutant.key, mutant.where, Fate.KILLED if how else Fate.OPEN, how)
+    fate = Fate.KILLED if how else Fate.OPEN
+    return Verdict(mutant.key, mutant.where, fate, how, _cause(how) if how else "")
 
 
 def _looked_into(

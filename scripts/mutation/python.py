@@ -1,0 +1,185 @@
+"""Run the tests of a module against its mutants."""
+
+import ast
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+import pytest
+
+from ..signing import ROOT
+from . import child
+from .results import Fate, Judged, Verdict
+from .source import SourceMutant, mutants_of
+from .survivors import Reasons
+
+__all__ = ["MODULES", "Tested", "judge"]
+
+_PATIENCE = 4
+"""A mutant has this many times the time of the tests without a fault, and some seconds."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A module, and the files of tests that are about it.
+
+    Parameters
+    ----------
+    module : str
+        Path below `bnnhw`, without suffix.
+    tests : tuple of str
+        Paths below `tests/bnnhw`, the quick ones first.
+    """
+
+    module: str
+    tests: tuple[str, ...]
+
+    @property
+    def file(self) -> Path:
+        """Source of the module."""
+        return ROOT / "bnnhw" / f"{self.module}.py"
+
+    @property
+    def name(self) -> str:
+        """Name under which the module is imported."""
+        return "bnnhw." + self.module.replace("/", ".")
+
+
+_GOLDEN = ("golden/test_windows.py", "golden/test_golden.py", "golden/test_kernels.py")
+_CANONICAL = ("load/test_canonical.py", "load/test_canonical_conv.py")
+
+MODULES = (
+    *(
+        Tested(f"golden/{name}", _GOLDEN)
+        for name in (
+            "plain", "plain_windows", "packed", "packed_joins", "packed_kernels", "packed_numpy",
+            "packed_numba", "packed_sums", "packed_windows", "runner",
+        )
+    ),
+    Tested("bits", ("test_bits.py",)),
+    Tested("plan/pack", ("plan/test_pack.py",)),
+    *(
+        Tested(f"load/{name}", (f"load/test_{name}.py",))
+        for name in ("exact", "pieces", "roundings", "decide", "scores")
+    ),
+    *(Tested(f"load/{name}", _CANONICAL) for name in ("canonical", "canonical_layers")),
+)  # fmt: skip
+"""Golden model, packing, and what makes thresholds of norms and signs."""
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Loads a module from a tree, wherever its file is."""
+
+    def __init__(self, name: str, path: str, tree: ast.Module) -> None:
+        super().__init__(name, path)
+        self._tree = tree
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the tree; no cache of bytecode is read or written."""
+        return compile(self._tree, self.path, "exec")
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds one module before all others do."""
+
+    def __init__(self, tested: Tested, tree: ast.Module) -> None:
+        self._tested, self._tree = tested, tree
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Answer for that one."""
+        if fullname != self._tested.name:
+            return None
+        file = str(self._tested.file)
+        loader = _Loader(fullname, file, self._tree)
+        return importlib.util.spec_from_file_location(fullname, file, loader=loader)
+
+
+class _First:
+    """Notes the first test that fails."""
+
+    def __init__(self) -> None:
+        self.test = ""
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """See how a test went."""
+        if report.failed and not self.test:
+            self.test = str(report.nodeid)
+
+
+def judge(
+    tested: Tested, *, count: int, seed: int, reasons: Reasons, tests: tuple[str, ...] = ()
+) -> Judged:
+    """Make mutants of a module and run its tests on each, in a process of its own.
+
+    Parameters
+    ----------
+    tested : Tested
+    count, seed : int
+        See `mutants_of`.
+    reasons : Reasons
+        Of survivors.
+    tests : tuple of str
+        Names of tests, as `pytest -k` takes them joined by "or"; without, all that are not slow.
+
+    Raises
+    ------
+    AssertionError
+        If the tests fail without a fault: they would prove nothing.
+    """
+    start = time.monotonic()
+    text = tested.file.read_text(encoding="utf-8")
+    whole = child.run(_suite(tested, ast.parse(text), tests), seconds=300)
+    if (whole.how, whole.what) != ("done", ""):
+        raise AssertionError(f"{tested.module}: the tests fail without a fault: {whole}")
+    seconds = _PATIENCE * (time.monotonic() - start) + 10
+    judged = Judged(tested.module, len(text.splitlines()))
+    for mutant in mutants_of(text, count=count, seed=seed):
+        judged.verdicts.append(_verdict(tested, mutant, seconds, reasons, tests))
+    judged.seconds = time.monotonic() - start
+    return judged
+
+
+def _verdict(
+    tested: Tested, mutant: SourceMutant, seconds: float, reasons: Reasons, tests: tuple[str, ...]
+) -> Verdict:
+    ending = child.run(_suite(tested, mutant.tree, tests), seconds=seconds)
+    how = {"stopped": "never ended", "died": "ended the process"}.get(ending.how, ending.what)
+    where = f"bnnhw/{tested.module}.py:{mutant.line}"
+    verdict = Verdict(mutant.key, where, Fate.KILLED if how else Fate.OPEN, how, mutant.operator)
+    if verdict.fate is Fate.OPEN and (why := reasons.why(tested.module, mutant.key)):
+        return replace(verdict, fate=Fate.EXPLAINED, how=why)
+    return verdict
+
+
+def _suite(tested: Tested, tree: ast.Module, tests: tuple[str, ...]) -> Callable[[], str]:
+    """Give what a child is to do: import everything of ours anew, and run the tests."""
+
+    def suite() -> str:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "bnnhw"]:
+            del sys.modules[name]
+        sys.meta_path.insert(0, _Finder(tested, tree))
+        with tempfile.TemporaryDirectory() as scratch:
+            # No mutant may find what another one left behind.
+            os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
+            first = _First()
+            words = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+            words += ["-m", "not slow", "--hypothesis-seed=0", f"--basetemp={scratch}/tmp"]
+            words += ["-k", " or ".join(tests)] if tests else []
+            files = [str(ROOT / "tests" / "bnnhw" / name) for name in tested.tests]
+            code = pytest.main([*words, "--rootdir", str(ROOT), *files], plugins=[first])
+        if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+            raise AssertionError(f"pytest could not run: {code}")
+        return "" if code == 0 else first.test or "while it was imported"
+
+    return suite
