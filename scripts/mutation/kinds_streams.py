@@ -103,6 +103,7 @@ KINDS = (
     Kind(
         name="fork", tests="rtl_gen/test_fork.py", block="Fork", battery=_FORKED,
         play=lambda t, **how: t.compare(3, **how),
+        also=tuple(call("test_reset_forgets_that_one_copy_has_the_word", k) for k in range(3)),
     ),
     Kind(
         name="sum of streams", tests="rtl_gen/test_joins.py", block="Add", battery=_JOINED,

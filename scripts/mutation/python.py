@@ -22,14 +22,14 @@ from .results import Fate, Judged, Verdict
 from .source import SourceMutant, mutants_of
 from .survivors import Reasons
 
-__all__ = ["MODULES", "Tested", "judge"]
+__all__ = ["MODULES", "Subject", "judge"]
 
 _PATIENCE = 4
 """A mutant has this many times the time of the tests without a fault, and some seconds."""
 
 
 @dataclass(frozen=True)
-class Tested:
+class Subject:
     """A module, and the files of tests that are about it.
 
     Parameters
@@ -59,19 +59,19 @@ _CANONICAL = ("load/test_canonical.py", "load/test_canonical_conv.py")
 
 MODULES = (
     *(
-        Tested(f"golden/{name}", _GOLDEN)
+        Subject(f"golden/{name}", _GOLDEN)
         for name in (
             "plain", "plain_windows", "packed", "packed_joins", "packed_kernels", "packed_numpy",
             "packed_numba", "packed_sums", "packed_windows", "runner",
         )
     ),
-    Tested("bits", ("test_bits.py",)),
-    Tested("plan/pack", ("plan/test_pack.py",)),
+    Subject("bits", ("test_bits.py",)),
+    Subject("plan/pack", ("plan/test_pack.py",)),
     *(
-        Tested(f"load/{name}", (f"load/test_{name}.py",))
+        Subject(f"load/{name}", (f"load/test_{name}.py",))
         for name in ("exact", "pieces", "roundings", "decide", "scores")
     ),
-    *(Tested(f"load/{name}", _CANONICAL) for name in ("canonical", "canonical_layers")),
+    *(Subject(f"load/{name}", _CANONICAL) for name in ("canonical", "canonical_layers")),
 )  # fmt: skip
 """Golden model, packing, and what makes thresholds of norms and signs."""
 
@@ -91,16 +91,16 @@ class _Loader(importlib.machinery.SourceFileLoader):
 class _Finder(importlib.abc.MetaPathFinder):
     """Finds one module before all others do."""
 
-    def __init__(self, tested: Tested, tree: ast.Module) -> None:
-        self._tested, self._tree = tested, tree
+    def __init__(self, subject: Subject, tree: ast.Module) -> None:
+        self._subject, self._tree = subject, tree
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Answer for that one."""
-        if fullname != self._tested.name:
+        if fullname != self._subject.name:
             return None
-        file = str(self._tested.file)
+        file = str(self._subject.file)
         loader = _Loader(fullname, file, self._tree)
         return importlib.util.spec_from_file_location(fullname, file, loader=loader)
 
@@ -118,13 +118,13 @@ class _First:
 
 
 def judge(
-    tested: Tested, *, count: int, seed: int, reasons: Reasons, tests: tuple[str, ...] = ()
+    subject: Subject, *, count: int, seed: int, reasons: Reasons, tests: tuple[str, ...] = ()
 ) -> Judged:
     """Make mutants of a module and run its tests on each, in a process of its own.
 
     Parameters
     ----------
-    tested : Tested
+    subject : Subject
     count, seed : int
         See `mutants_of`.
     reasons : Reasons
@@ -138,37 +138,37 @@ def judge(
         If the tests fail without a fault: they would prove nothing.
     """
     start = time.monotonic()
-    text = tested.file.read_text(encoding="utf-8")
-    whole = child.run(_suite(tested, ast.parse(text), tests), seconds=300)
+    text = subject.file.read_text(encoding="utf-8")
+    whole = child.run(_suite(subject, ast.parse(text), tests), seconds=300)
     if (whole.how, whole.what) != ("done", ""):
-        raise AssertionError(f"{tested.module}: the tests fail without a fault: {whole}")
+        raise AssertionError(f"{subject.module}: the tests fail without a fault: {whole}")
     seconds = _PATIENCE * (time.monotonic() - start) + 10
-    judged = Judged(tested.module, len(text.splitlines()))
+    judged = Judged(subject.module, len(text.splitlines()))
     for mutant in mutants_of(text, count=count, seed=seed):
-        judged.verdicts.append(_verdict(tested, mutant, seconds, reasons, tests))
+        judged.verdicts.append(_verdict(subject, mutant, seconds, reasons, tests))
     judged.seconds = time.monotonic() - start
     return judged
 
 
 def _verdict(
-    tested: Tested, mutant: SourceMutant, seconds: float, reasons: Reasons, tests: tuple[str, ...]
+    subject: Subject, mutant: SourceMutant, seconds: float, reasons: Reasons, tests: tuple[str, ...]
 ) -> Verdict:
-    ending = child.run(_suite(tested, mutant.tree, tests), seconds=seconds)
+    ending = child.run(_suite(subject, mutant.tree, tests), seconds=seconds)
     how = {"stopped": "never ended", "died": "ended the process"}.get(ending.how, ending.what)
-    where = f"bnnhw/{tested.module}.py:{mutant.line}"
+    where = f"bnnhw/{subject.module}.py:{mutant.line}"
     verdict = Verdict(mutant.key, where, Fate.KILLED if how else Fate.OPEN, how, mutant.operator)
-    if verdict.fate is Fate.OPEN and (why := reasons.why(tested.module, mutant.key)):
+    if verdict.fate is Fate.OPEN and (why := reasons.why(subject.module, mutant.key)):
         return replace(verdict, fate=Fate.EXPLAINED, how=why)
     return verdict
 
 
-def _suite(tested: Tested, tree: ast.Module, tests: tuple[str, ...]) -> Callable[[], str]:
+def _suite(subject: Subject, tree: ast.Module, tests: tuple[str, ...]) -> Callable[[], str]:
     """Give what a child is to do: import everything of ours anew, and run the tests."""
 
     def suite() -> str:
         for name in [name for name in sys.modules if name.partition(".")[0] == "bnnhw"]:
             del sys.modules[name]
-        sys.meta_path.insert(0, _Finder(tested, tree))
+        sys.meta_path.insert(0, _Finder(subject, tree))
         with tempfile.TemporaryDirectory() as scratch:
             # No mutant may find what another one left behind.
             os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
@@ -176,7 +176,7 @@ def _suite(tested: Tested, tree: ast.Module, tests: tuple[str, ...]) -> Callable
             words = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
             words += ["-m", "not slow", "--hypothesis-seed=0", f"--basetemp={scratch}/tmp"]
             words += ["-k", " or ".join(tests)] if tests else []
-            files = [str(ROOT / "tests" / "bnnhw" / name) for name in tested.tests]
+            files = [str(ROOT / "tests" / "bnnhw" / name) for name in subject.tests]
             code = pytest.main([*words, "--rootdir", str(ROOT), *files], plugins=[first])
         if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
             raise AssertionError(f"pytest could not run: {code}")

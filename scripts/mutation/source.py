@@ -79,8 +79,9 @@ def mutants_of(text: str, *, count: int, seed: int) -> list[SourceMutant]:
     """
     tree = ast.parse(text)
     places = list(_places(tree))
-    drawn = sorted(random.Random(seed).sample(range(len(places)), min(count, len(places))))
-    return [_mutant(tree, *places[number]) for number in drawn]
+    # The first ones are the same, however many are asked for.
+    random.Random(seed).shuffle(places)
+    return [_mutant(tree, *place) for place in places[:count]]
 
 
 Path = tuple[tuple[str, int | None], ...]

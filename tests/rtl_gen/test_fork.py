@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import ClockDomain, Module, unsigned
 
 from rtl_gen.fork import Fork
 from rtl_gen.streams import word
@@ -56,6 +56,25 @@ def test_stalls(copies: int, kind: Any) -> None:
 @pytest.mark.parametrize("after", range(1, 14))
 def test_reset_forgets_who_has_the_word(after: int) -> None:
     compare(3, elements=9, reset_after=after, stalls={"o[1]": 50})
+
+
+@pytest.mark.parametrize("copy", range(3))
+def test_reset_forgets_that_one_copy_has_the_word(copy: int) -> None:
+    dut, domain = Fork(shape=word(2, 3), copies=3), ClockDomain("sync")
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.i.valid, 1)
+        ctx.set(dut.o[copy].ready, 1)
+        await ctx.tick()
+        assert not ctx.get(dut.o[copy].valid)
+        ctx.set(domain.rst, 1)
+        ctx.set(dut.o[copy].ready, 0)
+        await ctx.tick()
+        ctx.set(domain.rst, 0)
+        assert all(ctx.get(port.valid) for port in dut.o)
+        await ctx.tick()
+
+    run(dut, bench, deadline=9, domain=domain)
 
 
 def test_a_copy_takes_its_word_before_the_others_are_ready() -> None:
