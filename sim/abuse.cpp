@@ -145,7 +145,7 @@ int main(int argc, char** argv) {
     give(trace);
 #ifdef COVERED
     model.top->final();
-    model.context->coveragep()->write("coverage.dat");
+    model.context->coveragep()->write(argv[argc - 1]);
 #endif
     return 0;
 }

@@ -17,6 +17,7 @@ _FLAGS = (
     *("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing"),
     *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
 )
+_COVERAGE = ("--coverage-line", "--coverage-toggle")
 _CXX_FLAGS = ("-std=gnu++17", "-w")
 
 
@@ -34,6 +35,7 @@ def compile_program(
     headers: Mapping[str, str],
     public: str = "",
     quick: bool = False,
+    covered: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Path:
     """Compile, or find the program compiled.
@@ -50,6 +52,9 @@ def compile_program(
         Verilator configuration, such as signals that the harness reads.
     quick : bool
         Spare the C++ compiler its optimisations: many cells are compiled longer than they run.
+    covered : bool
+        Count lines, branches and toggles. The macro ``COVERED`` tells the harness, which must have
+        them written before it ends.
     progress : callable or None
         Told what is going on before anything that takes long.
 
@@ -64,7 +69,9 @@ def compile_program(
     files = {"top.v": verilog, "public.vlt": "`verilator_config\n" + public, **headers}
     files["harness.cpp"] = harness.read_text()
     cxx_flags = (*_CXX_FLAGS, "-O0" if quick else "-O2")
-    flags = (*_FLAGS, *cxx_flags)
+    cxx_flags += ("-DCOVERED", "-DVM_COVERAGE=1") if covered else ()
+    own_flags = (*_FLAGS, *(_COVERAGE if covered else ()))
+    flags = (*own_flags, *cxx_flags)
     state = "\0".join((*files, *files.values(), top, tool.version, str(compiler), *flags))
     folder = cache_folder() / hashlib.sha256(state.encode()).hexdigest()[:32]
     program = folder / "simulator"
@@ -75,7 +82,7 @@ def compile_program(
         for name, text in files.items():
             (scratch / name).write_text(text)
         tell = progress or (lambda what: None)
-        _translate(scratch, top, tool, tell)
+        _translate(scratch, top, tool, own_flags, tell)
         tell("the C++ compiler builds the simulator (10 to 60 s the first time)")
         _build(scratch, compiler, cxx_flags, _include_folder(tool, scratch))
         keep = folder.parent / f"{scratch.name}.done"
@@ -109,10 +116,12 @@ def _compiler() -> Path:
     return compiler
 
 
-def _translate(scratch: Path, top: str, tool: Verilator, tell: Callable[[str], None]) -> None:
+def _translate(
+    scratch: Path, top: str, tool: Verilator, flags: Sequence[str], tell: Callable[[str], None]
+) -> None:
     tell("Verilator translates the Verilog to C++")
     names = ["--prefix", "Vtop", "--top-module", top, "--Mdir", "obj", "public.vlt", "top.v"]
-    run_tool([tool.binary, *_FLAGS, *names], cwd=scratch, env={**os.environ, **tool.env})
+    run_tool([tool.binary, *flags, *names], cwd=scratch, env={**os.environ, **tool.env})
 
 
 def _include_folder(tool: Verilator, scratch: Path) -> Path:
@@ -128,6 +137,8 @@ def _build(scratch: Path, compiler: Path, cxx_flags: Sequence[str], include: Pat
     """Compile on two cores and link."""
     sources = [*sorted((scratch / "obj").glob("*.cpp")), scratch / "harness.cpp"]
     sources += [include / "verilated.cpp", include / "verilated_threads.cpp"]
+    if "-DCOVERED" in cxx_flags:
+        sources.append(include / "verilated_cov.cpp")
     folders = [scratch / "obj", scratch, include, include / "vltstd"]
     flags = [*cxx_flags, *(word for path in folders for word in ("-I", path))]
 
