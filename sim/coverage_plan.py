@@ -85,9 +85,13 @@ PLAN = (
     ),
     Feature("threshold turned", ("no", "yes"), "fires below, not above: a negative gain"),
     Feature("count at", ("0", "all"), "the smallest and the largest sum were seen"),
-    Feature("weights equal", ("row of -1", "row of +1", "matrix"), "weights that are all the same"),
+    Feature(
+        "weights equal", ("row of -1", "row of +1", "matrix"), "weights that are all the same"
+    ),
     Feature("integer weight", ("-128", "0", "127"), "the extremes occur"),
-    Feature("kernel", ("1 × 1", "1 × n", "n × 1", "n × n", "even", "whole image"), "of convolutions"),
+    Feature(
+        "kernel", ("1 × 1", "1 × n", "n × 1", "n × n", "even", "whole image"), "of convolutions"
+    ),
     Feature("stride", ("1", "2", "3", "unequal", "beyond the kernel"), "of convolutions"),
     Feature("padding", ("none", "all round", "one side", "uneven"), "of convolutions"),
     Feature("pad value", ("lowest", "highest", "true zero", "code of zero"), "of padded taps"),

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,8 @@ def family_text(plan: Plan, family: str) -> str:
 
 
 def _record(sample: Sample, plan: Plan, family: str, codes: np.ndarray) -> Recording:
-    served = {"stall_in": sample.stall_in, "stall_out": sample.stall_out, "seed": sample.seed}
+    served: dict[str, Any] = {"stall_in": sample.stall_in, "stall_out": sample.stall_out}
+    served["seed"] = sample.seed
     words = plan.on_stream(codes)
     if family == "generic":
         return record_pysim(plan, words, **served)

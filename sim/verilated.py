@@ -68,8 +68,8 @@ def compile_program(
     tool, compiler = verilator(), _compiler()
     files = {"top.v": verilog, "public.vlt": "`verilator_config\n" + public, **headers}
     files["harness.cpp"] = harness.read_text()
-    cxx_flags = (*_CXX_FLAGS, "-O0" if quick else "-O2")
-    cxx_flags += ("-DCOVERED", "-DVM_COVERAGE=1") if covered else ()
+    counting = ("-DCOVERED", "-DVM_COVERAGE=1") if covered else ()
+    cxx_flags = (*_CXX_FLAGS, "-O0" if quick else "-O2", *counting)
     own_flags = (*_FLAGS, *(_COVERAGE if covered else ()))
     flags = (*own_flags, *cxx_flags)
     state = "\0".join((*files, *files.values(), top, tool.version, str(compiler), *flags))
