@@ -76,7 +76,7 @@ _PARTS = {
         claim="A fault in golden model, packing or streamlining is seen by the module's own tests.",
         least=300,
         share=0.85,
-        count=18,
+        count=16,
         packages=("numpy", "pytest"),
         judge=_python,
     ),

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sim.formal.solve import Verdict as Answer
-
 from . import child
 from .kind import Kind, Timing, mirror
 from .make import Mutant, make
@@ -14,7 +12,7 @@ from .netlist import Netlist
 from .plant import capture, planted, ports_of
 from .results import Fate, Judged, Verdict
 from .survivors import Reasons
-from .twins import alike
+from .twins import Answer, alike
 
 __all__ = ["judge"]
 
@@ -106,9 +104,8 @@ def _looked_into(
     if why:
         return replace(verdict, fate=Fate.EXPLAINED, how=why)
     answer = alike(component, base, mutant.netlist)
-    if answer.verdict is Answer.PROVED:
-        return replace(verdict, fate=Fate.EQUAL, how="a solver proves it")
-    return replace(verdict, how=f"the solver says: {answer}")
+    fate = Fate.EQUAL if answer is Answer.EQUAL else Fate.OPEN
+    return replace(verdict, fate=fate, how=f"solver: {answer.value}")
 
 
 def _cause(how: str) -> str:

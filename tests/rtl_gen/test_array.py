@@ -16,10 +16,14 @@ def test_array_with_streamed_weights() -> None:
     pe, simd, folds = 3, 4, 2
     activations = dice.integers(0, 2, (6, folds, simd))
     weights = dice.integers(0, 2, (6, folds, pe, simd))
+    # All lanes agree in one vector, and none in another.
+    weights[1], weights[2] = activations[1, :, None, :], 1 - activations[2, :, None, :]
     counts = (activations[:, :, None, :] == weights).sum((1, 3))
+    assert counts[1].tolist() == [simd * folds] * pe and not counts[2].any()
+    # A frame is two vectors.
     inputs = {
         "i_activation": [
-            word for vector in activations for word in frame(vector.ravel().tolist(), simd)
+            word for pair in activations.reshape(3, -1) for word in frame(pair.tolist(), simd)
         ],
         "i_weight": [
             tuple(int("".join(map(str, lane[::-1])), 2) for lane in word)
@@ -27,7 +31,7 @@ def test_array_with_streamed_weights() -> None:
             for word in vector
         ],
     }
-    expected = {"o": [word for count in counts for word in frame(count.tolist(), pe)]}
+    expected = {"o": [word for pair in counts.reshape(3, -1) for word in frame(pair.tolist(), pe)]}
     dut = PEArray(pe=pe, simd=simd, folds=folds)
     run = exercise(dut, inputs, expected)
     assert run.latency == folds - 1 + dut.latency
