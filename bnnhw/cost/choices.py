@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class Piece:
     cycles: int
     cost: Cost
 
-    @property
+    @cached_property
     def vector(self) -> Ints:
         """The cost as numbers."""
         return self.cost.vector

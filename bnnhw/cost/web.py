@@ -1,5 +1,6 @@
 """The cheapest way through a web of choices, within limits of several resources, exactly."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ FAR = 1 << 50
 """Dearer than anything."""
 
 Ints = npt.NDArray[np.int64]
+
+# Rows that are compared at once, with all that stay.
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,14 +257,56 @@ def _undominated(labels: _Labels) -> _Labels:
 
 
 def _undominated_pairs(labels: _Labels) -> Ints:
-    """Do so with several resources, pair by pair; prices ascend within a place."""
+    """Do so with several resources; prices ascend within a place."""
     kept: list[int] = []
     start = 0
+    undominated = _on_stairs if labels.used.shape[1] == 2 else _pair_by_pair
     for end in [*(np.flatnonzero(np.diff(labels.place)) + 1), len(labels.place)]:
-        stay = np.empty((0, labels.used.shape[1]), np.int64)
-        for k in range(start, int(end)):
-            if not (stay <= labels.used[k]).all(1).any():
-                stay = np.vstack([stay, labels.used[k]])
-                kept.append(k)
+        kept += [start + k for k in undominated(labels.used[start : int(end)])]
         start = int(end)
     return np.array(kept, np.int64)
+
+
+def _on_stairs(used: Ints) -> list[int]:
+    """Give the rows of two columns that no row before is no worse than, by number.
+
+    What stays is a flight of stairs: sorted by one column, it falls in the other, so that one
+    look-up tells of a new row, where millions of pairs would have to be compared.
+    """
+    kept: list[int] = []
+    firsts: list[int] = []
+    seconds: list[int] = []
+    for k, (first, second) in enumerate(used.tolist()):
+        at = bisect_right(firsts, first)
+        if at and seconds[at - 1] <= second:
+            continue
+        kept.append(k)
+        if at and firsts[at - 1] == first:
+            at -= 1
+        end = at
+        while end < len(seconds) and seconds[end] >= second:
+            end += 1
+        firsts[at:end] = [first]
+        seconds[at:end] = [second]
+    return kept
+
+
+def _pair_by_pair(used: Ints) -> list[int]:
+    """Give the numbers of the rows that no row before is no worse than."""
+    stay = np.empty((0, used.shape[1]), np.int64)
+    kept: list[int] = []
+    for start in range(0, len(used), _AT_ONCE):
+        part = used[start : start + _AT_ONCE]
+        # Whatever a dropped row is no worse than, so is the row that dropped it.
+        drop = _no_worse(stay, part).any(0) | np.triu(_no_worse(part, part), 1).any(0)
+        kept += (start + np.flatnonzero(~drop)).tolist()
+        stay = np.concatenate([stay, part[~drop]])
+    return kept
+
+
+def _no_worse(rows: Ints, than: Ints) -> npt.NDArray[np.bool_]:
+    """Tell of each pair of rows whether the first is no worse in any column."""
+    found = np.ones((len(rows), len(than)), np.bool_)
+    for column in range(rows.shape[1]):
+        found &= rows[:, column, None] <= than[None, :, column]
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from bnnhw.cost.web import FAR, Ints, Stage, Web
+from bnnhw.cost.web import FAR, Ints, Stage, Web, _on_stairs, _pair_by_pair
 
 
 def stages_of(dice: np.random.Generator, resources: int) -> list[Stage]:
@@ -57,3 +57,14 @@ def test_best_way_is_the_best_of_all(seed: int) -> None:
     total = np.sum([stage.costs[arc] for stage, arc in zip(stages, found, strict=True)], axis=0)
     assert (total <= caps).all()
     assert total @ weights == min(int(one @ weights) for one in totals)
+
+
+def test_no_label_that_is_dominated_stays_and_no_other_goes() -> None:
+    rng = np.random.default_rng(31)
+    for turn in range(400):
+        columns, rows = 2 + turn % 3, rng.integers(0, 60 if turn % 20 else 900)
+        used = rng.integers(0, rng.integers(1, 30), (rows, columns))
+        told = [k for k, row in enumerate(used) if not (used[:k] <= row).all(axis=1).any()]
+        assert _pair_by_pair(used) == told
+        if columns == 2:
+            assert _on_stairs(used) == told
