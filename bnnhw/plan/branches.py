@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeGuard
 
 import numpy as np
@@ -50,11 +50,42 @@ def _free(wanted: str, taken: set[str]) -> str:
     return name
 
 
+@dataclass(eq=False)
+class _Known:
+    """A block's schedule, and the clocks that were last computed with it."""
+
+    schedule: Schedule
+    frames: int = 0
+    came: tuple[_Ints, ...] = ()
+    taken: tuple[_Ints, ...] = ()
+    words: _Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def times(self, came: list[_Ints], frames: int) -> tuple[tuple[_Ints, ...], _Ints]:
+        """Give the schedule's times, again where all words come as before, or all as much later."""
+        later = self._later(came) if frames == self.frames else None
+        if later is None:
+            self.taken, self.words = self.schedule.times(came, frames)
+        elif later:
+            self.taken = tuple(one + later for one in self.taken)
+            self.words = self.words + later
+        self.came, self.frames = tuple(came), frames
+        return self.taken, self.words
+
+    def _later(self, came: list[_Ints]) -> int | None:
+        later = int(came[0][0] - self.came[0][0])
+        for one, before in zip(came, self.came, strict=True):
+            if one is not before and not np.array_equal(one, before + later):
+                return None
+            if one is before and later:
+                return None
+        return later
+
+
 def arrivals(
     blocks: list[Block],
     cycles: int,
     frames: int = _FRAMES,
-    known: dict[str, Schedule] | None = None,
+    known: dict[str, _Known] | None = None,
 ) -> tuple[dict[str, tuple[_Ints, ...]], dict[str, _Ints]]:
     """Give the clocks at which every block needs its words and gives others, held up by nothing.
 
@@ -67,8 +98,9 @@ def arrivals(
         Each behind the ones that it reads.
     cycles : int
     frames : int
-    known : dict of str to Schedule, or None
-        Schedules by the name of the block, which are kept here for the next call.
+    known : dict, or None
+        What is known of each block, by its name, which is kept here for the next call: queues
+        change the clocks of few blocks, and delay most of the others by as much for every word.
 
     Returns
     -------
@@ -86,7 +118,7 @@ def arrivals(
         else:
             came = [words[source] for source in block.sources]
         if block.name not in known or isinstance(block, QueuePlan):
-            known[block.name] = schedule_of(block)
+            known[block.name] = _Known(schedule_of(block))
         taken[block.name], words[block.name] = known[block.name].times(came, frames)
     return taken, words
 
@@ -107,7 +139,7 @@ def with_queues(blocks: list[Block], cycles: int) -> list[Block]:
         Clocks between two frames.
     """
     depths: dict[tuple[str, int], int] = {}
-    known: dict[str, Schedule] = {}
+    known: dict[str, _Known] = {}
     frames = _FRAMES
     # A queue delays its branch by a clock or two, which a join behind it may see; and where words
     # wait for longer than a frame takes, more frames must come before it is as full as ever.
@@ -150,7 +182,7 @@ def _depths(
     present: Mapping[tuple[str, int], int],
     cycles: int,
     frames: int,
-    known: dict[str, Schedule],
+    known: dict[str, _Known],
 ) -> tuple[dict[tuple[str, int], int], int]:
     """Give the depth of each queue, by reader and input, and the longest time that a word waits."""
     queued = _insert(blocks, present)
