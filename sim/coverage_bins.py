@@ -1,4 +1,4 @@
-"""Which bins of the coverage plan a simulated design has hit: read off its plan and golden trace."""
+"""Which bins of the coverage plan a design has hit: read off its plan and golden trace."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
