@@ -64,9 +64,7 @@ def patch_bitstream(
     tell = progress or (lambda step: None)
     family = board.family
     known = read_record(build / f"{name}{RECORD}")
-    placed = build / f"{name}{_PLACED[family]}"
-    if not placed.is_file():
-        raise UsageError(f"'{placed}' does not exist.", "Give the folder of a whole build.")
+    placed = _existing(build / f"{name}{_PLACED[family]}")
     steps = prepare(core, board, name=name, **known["options"])
     with scratch_folder(out, name) as scratch:
         job = Job(board, name, toolchain(family), Path(scratch))
@@ -83,6 +81,12 @@ def patch_bitstream(
         names = [f"{name}{end}" for end in (BITSTREAM[family], _PLACED[family], RECORD)]
         deliver(job.place, out, names)
     return [out / file for file in names]
+
+
+def _existing(placed: Path) -> Path:
+    if not placed.is_file():
+        raise UsageError(f"'{placed}' does not exist.", "Give the folder of a whole build.")
+    return placed
 
 
 def _rewritten(family: str, placed: str, old: Netlist, text: str) -> str:

@@ -63,17 +63,10 @@ def evaluate(
         )
     graph = load(model, pixel)
     frames = load_images(images, graph, limit=limit)
-    if frames.y is None:
-        raise UsageError(f"'{images}' has no labels.", "Save them as y, one for each image.")
     result = golden.run(graph, frames.x)
     if result.classes is None:
         raise UsageError(f"'{graph.name}' decides no class.", "End it in scores of classes.")
-    count = max(int(frames.y.max(initial=0)) + 1, graph.edges[graph.logits].size)
-    if count > _CLASSES_CAP:
-        raise UsageError(
-            f"'{images}' has the label {count - 1}; {_CLASSES_CAP} classes are the limit.",
-            "Number the classes from 0 on.",
-        )
+    count = _count_classes(frames, images, graph)
     facts = _facts(graph, frames, result.classes, count)
     if expect is not None:
         _add_float(facts, frames, _answers(read_npz(expect), expect, len(frames.x)), result.classes)
@@ -94,6 +87,19 @@ def evaluate(
             f"{facts['verilog']['mismatches']} values of the Verilog differ from the golden model.",
             "Please report the defect.",
         )
+
+
+def _count_classes(frames: Images, images: Path, graph: Graph) -> int:
+    """Count the classes that labels or scores tell of."""
+    if frames.y is None:
+        raise UsageError(f"'{images}' has no labels.", "Save them as y, one for each image.")
+    count = max(int(frames.y.max(initial=0)) + 1, graph.edges[graph.logits].size)
+    if count > _CLASSES_CAP:
+        raise UsageError(
+            f"'{images}' has the label {count - 1}; {_CLASSES_CAP} classes are the limit.",
+            "Number the classes from 0 on.",
+        )
+    return count
 
 
 def confusion(labels: Any, answers: Any, count: int) -> np.ndarray:

@@ -25,14 +25,7 @@ def spi(scene: Scene) -> None:
     """
     dut: SpiPeripheral = scene.dut
     m = scene.m
-    levels = {}
-    for name in ("sck", "cs", "mosi"):
-        level = scene.any_clock(1, name)
-        first, second = Signal(reset_less=True), Signal(reset_less=True)
-        m.d.sync += [first.eq(~level if name == "cs" else level), second.eq(first)]
-        m.d.comb += getattr(dut, name).eq(level)
-        levels[name] = second
-    sck, away, mosi = levels["sck"], levels["cs"], levels["mosi"]
+    sck, away, mosi = (_behind_registers(scene, name) for name in ("sck", "cs", "mosi"))
     scene.source(dut.i, "i")
     scene.sink(dut.o, "o")
     scene.promise(dut.i.payload != 0)
@@ -79,3 +72,12 @@ def spi(scene: Scene) -> None:
     scene.check("sent", owes & (byte_out == owed), when=read)
     scene.check("kept", ~owes | read, when=takes)
     scene.check("prompt", ~filler, when=whole & due)
+
+
+def _behind_registers(scene: Scene, name: str) -> Signal:
+    """Let a wire have any level at any clock; give it two clocks later, CS as its opposite."""
+    level = scene.any_clock(1, name)
+    first, second = Signal(reset_less=True), Signal(reset_less=True)
+    scene.m.d.sync += [first.eq(~level if name == "cs" else level), second.eq(first)]
+    scene.m.d.comb += getattr(scene.dut, name).eq(level)
+    return second
