@@ -166,7 +166,7 @@ def _record(rows: list[Row], seconds: float) -> bool:
         measured=f"{len(faults)} faults in {acts:,} acts on {len(rows)} kinds of design: "
         f"{cut:,} resets, {words:,} words compared, {clocks:,} clocks",
         met=not faults and acts > 0,
-        seconds=round(seconds, 1),
+        seconds=round(seconds, 3),
         details={"designs": [vars(row) for row in rows]},
     )
     record(item, "amaranth")

@@ -3,7 +3,8 @@
 `python -m scripts.coverage functional` simulates networks drawn at random and networks made for
 what those lack, in the portable Verilog and in the structures of each family; each passes against
 the golden model before its bins count. `rtl` has Verilator count lines, branches and toggles of the
-generated Verilog, and `python` has coverage.py count lines and branches of the generator.
+generated Verilog, `simulators` holds three simulators against each other, and `python` has
+coverage.py count lines and branches of the generator.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from sim.coverage_plan import FAMILIES, PLAN, Collector
 from sim.coverage_run import Sample, check, draw
 from sim.coverage_traffic import traffic
 
-from . import coverage_python, coverage_rtl
+from . import coverage_python, coverage_rtl, coverage_simulators
 from .signing import Item, record
 
 # Amaranth's simulator runs the portable designs; those of the families run in Icarus, which takes
@@ -71,7 +72,7 @@ def functional(families: list[str], count: int | None) -> bool:
         measured=f"{hit} of {bins} bins ({100 * hit / bins:.1f} %) in "
         f"{sum(passed for _, passed, _ in found.values())} designs; {len(faults)} faults",
         met=met,
-        seconds=round(time.monotonic() - start, 1),
+        seconds=round(time.monotonic() - start, 3),
         details={
             "designs": {name: passed for name, (_, passed, _) in found.items()},
             "faults": faults,
@@ -100,12 +101,14 @@ def functional(families: list[str], count: int | None) -> bool:
 def main() -> int:
     """Run one of the three."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=("functional", "rtl", "python"))
+    parser.add_argument("what", choices=("functional", "rtl", "simulators", "python"))
     parser.add_argument("--family", choices=FAMILIES, help="this one alone, and record nothing")
     parser.add_argument("--drawn", type=int, help="networks to draw for each family")
     given = parser.parse_args()
     if given.what == "rtl":
         return int(not coverage_rtl.measure())
+    if given.what == "simulators":
+        return int(not coverage_simulators.measure())
     if given.what == "python":
         return int(not coverage_python.measure())
     families = [given.family] if given.family else list(FAMILIES)

@@ -84,7 +84,7 @@ def _recorded(found: dict, status: int, seconds: float) -> bool:
         measured=f"{branches:.1f} % of {total['num_branches']:,} branches, {lines:.1f} % of "
         f"{total['num_statements']:,} statements",
         met=branches >= REQUIRED and not status,
-        seconds=round(seconds, 1),
+        seconds=round(seconds, 3),
         details={
             "tests": list(TESTS),
             "left_out": list(LEFT_OUT),

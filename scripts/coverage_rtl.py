@@ -97,7 +97,7 @@ def measure() -> bool:
         required=f"lines, branches and toggles {REQUIRED:.0f} % each, waivers with reasons",
         measured=f"{shown}; without the {len(rules)} waivers {without}; {len(parts)} designs",
         met=met,
-        seconds=round(time.monotonic() - start, 1),
+        seconds=round(time.monotonic() - start, 3),
         details=details,
     )
     record(item, "amaranth")
