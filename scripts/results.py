@@ -115,7 +115,10 @@ def in_zoo() -> list[Row]:
         ),
         "MeliusNet-22, growth 4": lambda: zoo.meliusnet22(growth=4),
     }
-    return [
+    # 256 clocks an image: 65 % of what 56 block RAMs of 36 bits could deliver.
+    sfc = Row("SFC's shape on orangecrab-25f", "sfc.json", "images_sfc.npz", "", "orangecrab-25f",
+              fps=150_000, graph=zoo.mlp)  # fmt: skip
+    return [sfc] + [
         Row(f"{name}, on ulx3s-85f", f"zoo{at}.json", f"images{at}.npz", "", "ulx3s-85f",
             fps=None if "dilated" in name else 1000, seeds=1, graph=graph)
         for at, (name, graph) in enumerate(made.items())
@@ -144,6 +147,8 @@ def rows(models: Path) -> list[Row]:
     found += [
         Row("TFC W1A1 on icebreaker", tfc, mnist, reference("mnist_tfc_w1a1"), "icebreaker"),
         Row("TFC W1A1 on ulx3s-85f", tfc, mnist, reference("mnist_tfc_w1a1"), "ulx3s-85f"),
+        Row("TFC W1A1 on hx8k-breakout", tfc, mnist, reference("mnist_tfc_w1a1"), "hx8k-breakout",
+            fps=400_000),
         Row("TFC W1A2 on icebreaker", file_of("mnist_tfc_w1a2"), mnist,
             reference("mnist_tfc_w1a2"), "icebreaker", clock=18),
         Row("eBNN, pixels of 8 bits, on icebreaker", file_of("mnist_ebnn_simple"), mnist,

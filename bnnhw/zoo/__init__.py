@@ -3,7 +3,7 @@
 from .dense import binary_densenet28, meliusnet22
 from .draws import draw_images
 from .residual import bireal18, resnet_e18
-from .small import dorefa, multi_base, ternary
+from .small import dorefa, mlp, multi_base, ternary
 
 __all__ = [
     "binary_densenet28",
@@ -11,6 +11,7 @@ __all__ = [
     "dorefa",
     "draw_images",
     "meliusnet22",
+    "mlp",
     "multi_base",
     "resnet_e18",
     "ternary",

@@ -13,6 +13,7 @@ from ..graph import (
     Affine,
     Argmax,
     Conv,
+    Dense,
     Edge,
     Flatten,
     Graph,
@@ -57,17 +58,22 @@ class Net:
     seed : int
     shape : tuple of int
         (channels, height, width) of the image; its pixels 0 … 255 are read as −128 … 127.
+    bits : bool
+        Read them as −1 and, from 128 on, +1 instead.
     """
 
-    def __init__(self, name: str, seed: int, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, name: str, seed: int, shape: tuple[int, int, int], *, bits: bool = False
+    ) -> None:
         self.name = name
         self.seed = seed
         self.draws = Draws(seed)
         self.nodes: list[Node] = []
         self.edges: dict[str, Edge] = {}
         self.variance: dict[str, list[int]] = {}
-        pixels = Grid(-128, 1, 256)
-        self.add(Input("image", (), shape, pixels, np.arange(256)), [_PIXELS] * shape[0])
+        grid = BIPOLAR if bits else Grid(-128, 1, 256)
+        codes = np.arange(256) // (128 if bits else 1)
+        self.add(Input("image", (), shape, grid, codes), [1 if bits else _PIXELS] * shape[0])
 
     def add(self, node: Node, variance: Sequence[int]) -> str:
         """Add a node; `variance` is that of its channels."""
@@ -122,6 +128,12 @@ class Net:
         node = Conv(name, (source,), (latent >= 0).astype(np.uint8), *geometry)
         each = max(self.variance[source])
         return self.add(node, [node.columns * each] * node.rows)
+
+    def dense(self, name: str, source: str, rows: int) -> str:
+        """Add a dense layer with ±1 weights."""
+        latent = self.draws.latent(name, (rows, self.edges[source].size))
+        node = Dense(name, (source,), (latent >= 0).astype(np.uint8))
+        return self.add(node, [node.columns * max(self.variance[source])] * rows)
 
     def quantise(
         self, name: str, source: str, cuts: Sequence[Cut] = SIGN, grid: Grid = BIPOLAR

@@ -1,16 +1,17 @@
-"""Small networks around one operator each: several bases, ternary and 4-bit activations."""
+"""Small networks: several bases, ternary and 4-bit activations, and dense layers alone."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 
 from ..errors import UsageError
-from ..graph import Affine, Dense, Flatten, Graph, Grid
+from ..graph import Affine, Flatten, Graph, Grid
 from .build import UNSIGNED, Net
 from .checks import whole
 from .exact import Cut
 
-__all__ = ["dorefa", "multi_base", "ternary"]
+__all__ = ["dorefa", "mlp", "multi_base", "ternary"]
 
 _BASE_BITS = 6
 _NORM_BITS = 6
@@ -136,9 +137,39 @@ def dorefa(
     x = net.quantise("act3", x, cuts, levels)
     flat = net.add(Flatten("flat", (x,)), [1])
     rows = whole(classes, "The number of classes", least=2)
-    weight = net.draws.latent("fc", (rows, net.edges[flat].size)) >= 0
-    logits = net.add(Dense("fc", (flat,), weight.astype(np.uint8)), [1])
-    return net.graph(logits, architecture="DoReFa", bits=bits, width=width)
+    return net.graph(net.dense("fc", flat, rows), architecture="DoReFa", bits=bits, width=width)
+
+
+def mlp(
+    *,
+    widths: Sequence[int] = (256, 256, 256),
+    size: int = 28,
+    classes: int = 10,
+    seed: int = 3,
+) -> Graph:
+    """Build dense layers of ±1 on pixels of one bit each; by default as wide as FINN's SFC.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Rows of the hidden layers; FINN's TFC has three of 64, SFC of 256, LFC of 1,024.
+    size, classes, seed
+        As `multi_base` has them.
+
+    Raises
+    ------
+    UsageError
+        If there is no such network.
+    """
+    if not isinstance(widths, tuple | list) or not 1 <= len(widths) <= 16:
+        raise UsageError(f"The widths must be 1 to 16 numbers, not {widths!r}.", "Give (64, 64).")
+    size = whole(size, "The size of the image", least=2)
+    rows = whole(classes, "The number of classes", least=2)
+    net = Net("mlp", seed, (1, size, size), bits=True)
+    x = net.add(Flatten("flat", ("image",)), [1])
+    for n, width in enumerate(widths, 1):
+        x = net.quantise(f"act{n}", net.dense(f"fc{n}", x, whole(width, "A width", most=4096)))
+    return net.graph(net.dense("last", x, rows), architecture="MLP", widths=list(widths))
 
 
 def _bases(bases: tuple[int, int]) -> tuple[int, int]:

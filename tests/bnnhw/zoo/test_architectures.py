@@ -16,6 +16,7 @@ from bnnhw.graph import (
     Argmax,
     Concat,
     Conv,
+    Dense,
     Graph,
     Grid,
     IntConv,
@@ -120,6 +121,15 @@ def test_small_networks_have_their_operators() -> None:
     assert {node.grid for node in of(zoo.dorefa(bits=2), Threshold)} == {Grid(0, 1, 4)}
 
 
+def test_dense_layers_alone() -> None:
+    graph = zoo.mlp()
+    assert [node.weight.shape for node in of(graph, Dense)] == [
+        (256, 784), (256, 256), (256, 256), (10, 256)
+    ]  # fmt: skip
+    assert len(of(graph, Threshold)) == 3 and graph.input.grid == BIPOLAR
+    assert graph.input.codes.tolist() == [0] * 128 + [1] * 128
+
+
 def test_graphs_survive_the_disk(tmp_path: Path) -> None:
     graph = zoo.meliusnet22(growth=2, blocks=(1, 1), size=8, groups=2, shuffle=2)
     save_graph(graph, tmp_path / "net.json")
@@ -147,6 +157,7 @@ def test_padding_values(pad_value: int) -> None:
         (zoo.ternary, {"width": 1, "size": 8}),
         (zoo.dorefa, {"width": 3, "bits": 1, "size": 8}),
         (zoo.dorefa, {"width": 3, "bits": 8, "size": 8}),
+        (zoo.mlp, {"widths": [7], "size": 3, "classes": 4}),
     ],
 )
 def test_other_widths_and_depths(build: Any, options: dict[str, Any]) -> None:
@@ -196,6 +207,8 @@ def test_other_widths_and_depths(build: Any, options: dict[str, Any]) -> None:
         (zoo.multi_base, {"bases": (1, 1)}, "The number of bases must be .* from 2 to 8, not 1"),
         (zoo.multi_base, {"bases": 2}, "The bases must be two numbers, .* not 2"),
         (zoo.ternary, {"size": 0}, "The size of the image must be .* not 0"),
+        (zoo.mlp, {"widths": ()}, r"The widths must be 1 to 16 numbers, not \(\)"),
+        (zoo.mlp, {"widths": (0,)}, "A width must be a whole number from 1 to 4096, not 0"),
         (zoo.dorefa, {"bits": 9}, "The number of bits must be .* from 1 to 8, not 9"),
     ],
 )
