@@ -127,7 +127,8 @@ def test_dense_layers_alone() -> None:
         (256, 784), (256, 256), (256, 256), (10, 256)
     ]  # fmt: skip
     assert len(of(graph, Threshold)) == 3 and graph.input.grid == BIPOLAR
-    assert graph.input.codes.tolist() == [0] * 128 + [1] * 128
+    assert graph.input.lut is not None
+    assert graph.input.lut.tolist() == [0] * 128 + [1] * 128
 
 
 def test_graphs_survive_the_disk(tmp_path: Path) -> None:
