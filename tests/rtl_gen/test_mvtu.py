@@ -25,10 +25,13 @@ class Layer:
         dice = np.random.default_rng(seed)
         self.rows, self.columns, self.thresholds = rows, columns, thresholds
         self.weight = dice.integers(0, 2, (rows, columns), np.uint8)
-        self.level = dice.integers(-columns - 2, columns + 3, rows)
         self.direction = dice.choice([-1, 1], rows)
         self.vectors = dice.integers(0, 2, (4, columns))
         self.dots = (2 * self.vectors - 1) @ (2 * self.weight.astype(int) - 1).T
+        # Most are just reached by one of the vectors, or just not: there a wrong count shows.
+        near = self.dots[dice.integers(0, 4, rows), range(rows)] + dice.integers(0, 2, rows)
+        anywhere = dice.integers(-columns - 2, columns + 3, rows)
+        self.level = np.where(dice.random(rows) < 0.75, near, anywhere)
         reached = np.where(self.direction > 0, self.dots >= self.level, self.dots <= self.level)
         self.bits = reached.astype(int)
 
@@ -88,6 +91,21 @@ def test_stalls(stalls) -> None:
     for seed, (rows, columns, pe, simd) in enumerate(list(foldings())[::5]):
         layer = Layer(rows, columns, seed)
         exercise(layer.unit(pe, simd), *layer.traffic(pe, simd), stalls=stalls, seed=seed)
+
+
+def long(traffic: Any) -> Any:
+    """Repeat frames until they are more than there is room for in the unit."""
+    return [{name: words * 6 for name, words in way.items()} for way in traffic]
+
+
+@pytest.mark.parametrize("stalls", [50, {"o": 90}, {"o": "patient"}, {"o": 50, "i": 25}])
+def test_a_full_unit_loses_nothing(stalls: Any) -> None:
+    for thresholds, pe, simd in [(True, 2, 3), (False, 2, 3), (True, 1, 2), (False, 4, 6)]:
+        layer = Layer(4, 6, 1, thresholds=thresholds)
+        exercise(layer.unit(pe, simd), *long(layer.traffic(pe, simd)), stalls=stalls)
+    for shape, pe, simd in [((2, 2, 3), 1, 3), ((5, 1, 9), 1, 3)]:
+        grouped = Grouped(shape, pe, simd, kind="thresholds", bits=1, masked=True)
+        exercise(grouped.unit(), *long(grouped.traffic()), stalls=stalls)
 
 
 @pytest.mark.parametrize("after", range(1, 40))
@@ -161,6 +179,10 @@ class Grouped:
         self.sums = np.where(hidden == 1, top, terms).sum(2)
         self.largest = columns * top << masked
         self.numbers = dice.integers(0, self.largest + 2, (groups, rows, levels))
+        # Half of them are just reached by one of the vectors: there a wrong sum shows.
+        own = self.sums.reshape(-1, groups, rows)[dice.integers(0, count // groups)]
+        near = dice.random(self.numbers.shape) < 0.5
+        self.numbers = np.where(near, own[:, :, None], self.numbers)
         self.of_vector = self.numbers[np.arange(count) % groups]
 
     def unit(self, **changes: Any) -> Mvtu:

@@ -76,6 +76,23 @@ def test_streams_what_was_loaded(depth: int, width: int, style: str, stalls: Any
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("depth", "width"), [(3, 17), (4, 40)])
+def test_loaded_again_whichever_word_is_on_offer(depth: int, width: int) -> None:
+    store = WritableStream(depth=depth, width=width)
+    top = Module()
+    # Not under contract: an upload may withdraw what it offers.
+    top.submodules.store = store
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(store.o_load.ready, 1)
+        for taken in range(2 * depth + 1):
+            words = words_of(depth, width, 100 + taken)
+            await send(ctx, store.i_load, upload(chunks_of(words, width)))
+            assert await receive(ctx, store.o, depth + taken) == (words * 4)[: depth + taken]
+
+    run(top, bench, deadline=1000)
+
+
 @pytest.mark.parametrize(("depth", "width"), [(1, 20), (6, 40)])
 def test_takes_a_chunk_a_clock_and_starts_two_clocks_later(depth: int, width: int) -> None:
     words = words_of(depth, width, 4)

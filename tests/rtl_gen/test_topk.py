@@ -52,6 +52,7 @@ CASES = [
     top(5, 4, -100, -60, 11, 0, 8, multipliers=(-7, 9, 2, 1, 3), shift=3),
     top(1, 2, -3, multipliers=(5,), shift=1),
     top(3, 4, 0, 2, 1, 3, multipliers=(4, 4, 4, 4)),
+    top(4, 5, 3, 0, 7, 1, 0, 5, 2, 6, 4, 1),
 ]
 
 

@@ -11,21 +11,20 @@ import pytest
 
 from scripts.mutation.python import MODULES, Subject, judge
 from scripts.mutation.results import Fate
-from scripts.mutation.survivors import Reasons
 from scripts.signing import ROOT
 
 ROUNDINGS = next(subject for subject in MODULES if subject.module == "load/roundings")
 
 
 def test_tests_see_nearly_every_fault() -> None:
-    """As it is called: ten mutants of one module, of which none may be left open."""
-    words = ["-m", "scripts.mutants", "python", "--only", "roundings", "--count", "10"]
+    """As it is called: a few mutants of one module, of which none may be left open."""
+    words = ["-m", "scripts.mutants", "python", "--only", "roundings", "--count", "7"]
     done = subprocess.run(
         [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     killed = re.search(r"(\d+) killed", done.stdout)
-    assert killed is not None and int(killed[1]) >= 8
+    assert killed is not None and int(killed[1]) >= 6
 
 
 def blind(folder: Path, text: str) -> Subject:
@@ -36,11 +35,8 @@ def blind(folder: Path, text: str) -> Subject:
 
 def test_tests_that_look_at_nothing_kill_nothing(tmp_path: Path) -> None:
     text = "from bnnhw.load import roundings\n\ndef test_blind():\n    assert roundings\n"
-    judged = judge(blind(tmp_path, text), count=4, seed=1, reasons=Reasons("python"))
-    assert [one.fate for one in judged.verdicts if one.fate is not Fate.EXPLAINED] == [
-        Fate.OPEN
-    ] * len(judged.of(Fate.OPEN))
-    assert not judged.of(Fate.KILLED) and len(judged.verdicts) == 4
+    judged = judge(blind(tmp_path, text), count=3, seed=1)
+    assert [one.fate for one in judged.verdicts] == [Fate.OPEN] * 3
 
 
 @pytest.mark.parametrize(
@@ -48,7 +44,7 @@ def test_tests_that_look_at_nothing_kill_nothing(tmp_path: Path) -> None:
 )
 def test_tests_that_fail_without_a_fault_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(AssertionError, match=r"^load/roundings: the tests fail without a fault: "):
-        judge(blind(tmp_path, text), count=1, seed=1, reasons=Reasons("python"))
+        judge(blind(tmp_path, text), count=1, seed=1)
 
 
 def test_all_files_are_there() -> None:

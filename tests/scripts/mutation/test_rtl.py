@@ -42,7 +42,7 @@ def told(judged: Judged) -> Any:
 
 @pytest.mark.parametrize(("name", "count"), [("spare register", 20), ("argmax", 16)])
 def test_benches_see_nearly_every_fault(name: str, count: int) -> None:
-    found = apart(lambda: told(judge(KINDS[name], count=count, seed=2, reasons=Reasons("rtl"))))
+    found = apart(lambda: told(Reasons("rtl").applied(judge(KINDS[name], count=count, seed=2))))
     fates = [fate for _, fate, _ in found]
     assert len({key for key, _, _ in found}) == count
     assert fates.count("open") == 0
@@ -65,7 +65,7 @@ def idle(t: Any) -> None:
 
 def test_a_bench_that_looks_at_nothing_kills_nothing() -> None:
     blind = replace(KINDS["register slice"], play=None, also=(idle,))
-    found = apart(lambda: told(judge(blind, count=12, seed=1)))
+    found = apart(lambda: told(judge(blind, count=12, seed=1, solve=False)))
     assert [fate for _, fate, _ in found] == ["open"] * 12
 
 
