@@ -13,6 +13,7 @@ from bnnhw.names import checked, is_safe, printable
 
 from .shell import Port, make_shell
 from .store import UNSET_SPRAM
+from .tracing import named_signals
 
 __all__ = ["convert", "emit", "heading"]
 
@@ -150,7 +151,8 @@ def convert(top: wiring.Component, name: str, platform: object = None) -> str:
 
     A `platform` whose cells are instantiated leaves them to whoever reads the text.
     """
-    text = rtlil.convert(top, name=name, platform=platform, emit_src=False)
+    with named_signals():
+        text = rtlil.convert(top, name=name, platform=platform, emit_src=False)
     yosys = find_yosys(lambda version: version >= (0, 40))
     drop = " ".join(f"-remove {attribute}" for attribute in _DROPPED)
     script = _SCRIPT.format(rtlil=text, name=name, attributes=drop, unset=UNSET_SPRAM)

@@ -20,6 +20,7 @@ from bnnhw.target import Board
 from ..counting import ecp5 as carry_cells
 from ..counting.fabric import equip
 from ..store import UNSET_SPRAM
+from ..tracing import named_signals
 from .collisions import without_collisions
 from .pll import ecp5_dividers, ice40_dividers
 from .top import BoardTop
@@ -152,7 +153,7 @@ def prepare(
     # Whether the clock is met is judged from the report, where the numbers are.
     options += ["--timing-allow-fail", "--report", f"{name}.nextpnr.json"]
     options += ["--router", "router2"] if router2 or ecp5 else []
-    with _no_overrides():
+    with _no_overrides(), named_signals():
         plan = platform.prepare(
             BoardTop(board=board, core=core),
             name,

@@ -157,6 +157,7 @@ def test_images_go_on_where_they_were(store: Path, tmp_path: Path, monkeypatch: 
     graph = network((6, 4, 3), 1)
     seen = images(graph, 5, 2)
     simulated: list[str] = []
+    text, wrong = "module net; endmodule", ""
 
     def fake(models: Path, path: Path, plan: Plan, verilog: str) -> dict[str, Any]:
         simulated.append(path.stem)
@@ -166,7 +167,6 @@ def test_images_go_on_where_they_were(store: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(soak_images, "_folding", lambda graph: planned(graph, [(1, 1)] * 2).folding)
     monkeypatch.setattr(soak_images, "_simulate", fake)
     monkeypatch.setattr(soak_images, "network_verilog", lambda plan: (text, []))
-    text, wrong = "module net; endmodule", ""
     assert soak_images.run(models, ["networks/a.npz"]) == 1
     item = signing.read(store)["images"]
     assert item["short"] == "Not simulated yet: networks/b.npz." and not item["met"]
