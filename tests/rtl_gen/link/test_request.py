@@ -5,16 +5,17 @@ from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from cobs import cobs
+from crc import Calculator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnhw.link import ErrorCode, Frame, Kind, encode
-from bnnhw.link.protocol import WEIGHTS_BYTES
+from bnnhw.link.protocol import CRC_CONFIGURATION, WEIGHTS_BYTES
 from rtl_gen.link import RequestBuffer, RequestReceiver
 from rtl_gen.link.cobs import token
 from rtl_gen.streams import port
 from sim.bench import exercise, run
-from sim.streams import STALLS, frame
+from sim.streams import STALLS, frame, send
 
 SIZE = 5
 PAYLOAD = bytes(range(1, 1 + SIZE))
@@ -131,6 +132,22 @@ def test_receiver_drops_frames_shorter_than_header_and_crc(length):
         {"i": [*tokens(HELLO), *tokens(raw), *tokens(GOOD)]},
         {
             "o": [*passed(HELLO, good=0), *cut, *passed(GOOD, good=1)],
+            "control": [{"code": 0, "sequence": HELLO[2]}],
+        },
+        linger=20,
+    )
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_receiver_drops_short_frames_whose_crc_fits(length):
+    """The CRC lies where the header's last byte should be, and counts as such."""
+    start = bytes([1, Kind.HELLO])[:length]
+    raw = start + Calculator(CRC_CONFIGURATION).checksum(start).to_bytes(2, "big")
+    exercise(
+        RequestReceiver(frame_bytes=SIZE),
+        {"i": [*tokens(HELLO), *tokens(raw), *tokens(GOOD)]},
+        {
+            "o": [*passed(HELLO, good=0), *passed(raw, good=0), *passed(GOOD, good=1)],
             "control": [{"code": 0, "sequence": HELLO[2]}],
         },
         linger=20,
@@ -261,6 +278,33 @@ def test_buffer_latency_and_pace():
 
 def test_buffer_starts_afresh_after_a_reset():
     store(entries(2, SIZE, 5), reset_after=10)
+
+
+def test_buffer_says_when_a_payload_ends_and_repeats_it():
+    dut = Numbered(frame_bytes=SIZE, credits=2)
+    some = entries(2, SIZE, 7)
+    clocks = []
+
+    async def source(ctx):
+        for payload, number, _ in some:
+            await send(ctx, dut.i, keep(payload, number))
+
+    async def sink(ctx):
+        ctx.set(dut.o.ready, 1)
+        for _ in range(60):
+            # The first payload is wanted twice.
+            ctx.set(dut.buffer.repeat, not any(ends for ends, *_ in clocks))
+            word = dut.o.payload
+            *_, ends, valid, byte, last = await ctx.tick().sample(
+                dut.buffer.ends, dut.o.valid, word.data[0], word.last
+            )
+            clocks.append((ends, valid, byte, last))
+
+    run(dut, source, sink, deadline=100)
+    sent = bytes(byte for _, valid, byte, _ in clocks if valid)
+    assert sent == some[0][0] * 2 + some[1][0]
+    leaves = [int(valid and last) for _, valid, _, last in clocks]
+    assert [ends for ends, *_ in clocks][:-1] == leaves[1:] and sum(leaves) == 3
 
 
 @pytest.mark.parametrize("waiting", ["o", "sequence"])

@@ -65,6 +65,14 @@ def test_receiver_holds_a_byte_and_drops_the_next():
     assert (seen, len(errors)) == ([1, 3], 1)
 
 
+def test_receiver_takes_a_byte_in_the_clock_in_which_the_one_before_leaves():
+    levels = line([1, 2], 8)
+    seen, (late,) = receive(levels, 8, ready=lambda cycle: 0)
+    assert seen == []
+    assert receive(levels, 8, ready=lambda cycle: cycle >= late) == ([1, 2], [])
+    assert receive(levels, 8, ready=lambda cycle: cycle > late) == ([1], [late])
+
+
 @pytest.mark.parametrize("divisor", [4, 5, 12])
 def test_transmitter_sends_each_bit_for_divisor_cycles(divisor):
     dut = UartTransmitter(divisor=divisor)
