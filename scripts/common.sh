@@ -1,5 +1,6 @@
 # Shared by the scripts beside it: `. common.sh`, then `set_up EXTRA`. Needs bash.
 # Sets up one virtual environment in the checkout, from PyPI only; a second run does nothing.
+# With BNNHW_LOCKED=1 it holds exactly what requirements.lock pins by hash, whatever the extra.
 
 set -euo pipefail
 
@@ -35,7 +36,9 @@ need() {
 # What an installed environment was made of: it is made anew when any of this changes.
 stamp_of() {
     local extra=$1 python=$2
-    "$python" - "$ROOT/pyproject.toml" "$extra" <<'PY'
+    local file=$ROOT/pyproject.toml
+    [ "$extra" != locked ] || file=$ROOT/requirements.lock
+    "$python" - "$file" "$extra" <<'PY'
 import hashlib, pathlib, sys
 print(sys.version, sys.argv[2], hashlib.sha256(pathlib.Path(sys.argv[1]).read_bytes()).hexdigest())
 PY
@@ -43,9 +46,10 @@ PY
 
 # An environment with everything serves those who ask for less.
 is_set_up() {
-    local extra
+    local extra enough=("$1" dev)
     [ -x "$VENV/bin/python" ] || return 1
-    for extra in "$1" dev; do
+    [ "$1" != locked ] || enough=(locked)
+    for extra in "${enough[@]}"; do
         if [ "$(cat "$VENV/bnnhw-$extra.stamp" 2>/dev/null)" = \
             "$(stamp_of "$extra" "$VENV/bin/python" 2>/dev/null)" ]; then
             return 0
@@ -57,6 +61,7 @@ is_set_up() {
 # set_up EXTRA: the environment at $VENV holds this checkout with the extra's packages.
 set_up() {
     local extra=$1 python
+    [ -z "${BNNHW_LOCKED:-}" ] || extra=locked
     case $ROOT in
         *[[:space:]]*) fail "Verilator and make cannot work in a folder with a blank in its path: $ROOT" \
             "Move the checkout to another path." ;;
@@ -69,7 +74,8 @@ set_up() {
         return
     fi
     python=$(find_python)
-    if ! "$VENV/bin/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    # Of what is not in the lock nothing may be left over from before.
+    if [ "$extra" = locked ] || ! "$VENV/bin/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         say "Making a virtual environment in $VENV with $("$python" --version)"
         "$python" -m venv --clear "$VENV" ||
             fail "The virtual environment could not be made." "See the lines above."
@@ -83,12 +89,22 @@ set_up() {
 install_packages() {
     local log=$VENV/install.log
     # Only the lines that show progress; pip's status must not get lost in a pipe.
-    if ! "$VENV/bin/python" -m pip install --disable-pip-version-check --progress-bar off \
-        --editable "$ROOT[$1]" > >(tee "$log" | show_progress) 2>&1; then
+    if ! install_with_pip "$1" > >(tee "$log" | show_progress) 2>&1; then
         sleep 1
         tail -n 15 "$log" >&2
         fail "The packages could not be installed." \
             "Check the network connection and run this again; the whole output is in $log."
+    fi
+}
+
+install_with_pip() {
+    local pip=("$VENV/bin/python" -m pip install --disable-pip-version-check --progress-bar off)
+    if [ "$1" = locked ]; then
+        "${pip[@]}" --require-hashes --requirement "$ROOT/requirements.lock" &&
+            # setuptools is in the lock: building the link to the checkout needs nothing else.
+            "${pip[@]}" --no-deps --no-build-isolation --editable "$ROOT"
+    else
+        "${pip[@]}" --editable "$ROOT[$1]"
     fi
 }
 

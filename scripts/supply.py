@@ -41,8 +41,7 @@ _INTRO = """# Dependencies
 
 Written by `python -m scripts.supply` from pyproject.toml, [requirements.lock](../requirements.lock)
 and what the installed packages say of themselves; nothing here is copied by hand. The light core
-(`pip install bnnhw`) has the packages whose extra is *core*. No line of any of them is in what bnnhw
-generates. {bound}
+(`pip install bnnhw`) has the packages whose extra is *core*. {bound}
 
 - The lock pins every file by SHA-256: `BNNHW_LOCKED=1 scripts/test` installs exactly these, with
   `pip install --require-hashes`, and `python -m scripts.lock` writes it anew.
