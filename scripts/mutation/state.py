@@ -35,12 +35,17 @@ class State:
 
     def __init__(self, part: str, folder: Path = ROOT / "build") -> None:
         self._path = folder / f"mutants-{part}.json"
-        known = self._path.exists()
-        self._kinds: dict[str, Any] = json.loads(self._path.read_text()) if known else {}
+
+    def _read(self) -> dict[str, Any]:
+        """Read it anew: another run may have added to it."""
+        if not self._path.exists():
+            return {}
+        found: dict[str, Any] = json.loads(self._path.read_text())
+        return found
 
     def get(self, kind: str, name: str) -> Judged | None:
         """Give the verdicts of a kind if they depended on the same, else None."""
-        entry = self._kinds.get(kind)
+        entry = self._read().get(kind)
         if entry is None or entry["digest"] != name:
             return None
         verdicts = [Verdict(**{**one, "fate": Fate(one["fate"])}) for one in entry["verdicts"]]
@@ -50,6 +55,6 @@ class State:
         """Keep the verdicts of a kind."""
         verdicts = [asdict(one) | {"fate": one.fate.value} for one in judged.verdicts]
         entry = {"digest": name, "size": judged.size, "seconds": judged.seconds}
-        self._kinds[judged.kind] = entry | {"verdicts": verdicts}
+        kinds = self._read() | {judged.kind: entry | {"verdicts": verdicts}}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._path, (json.dumps(self._kinds, indent=1) + "\n").encode())
+        write_atomic(self._path, (json.dumps(kinds, indent=1) + "\n").encode())
