@@ -117,7 +117,7 @@ def read_back(text: str, board: Board) -> ReadBack:
         lines = [f"set_io {name} {pin}\n" for name, pin in where.items()]
         (Path(scratch) / "chip.pcf").write_text("".join(lines), encoding="utf-8")
         package = board.device.lower().rpartition("-")[2]
-        options = ["-L", "-s", "-d", package, "-p", "chip.pcf", "-n", _MODULE]
+        options = ["-s", "-d", package, "-p", "chip.pcf", "-n", _MODULE]
         verilog = _run("icebox_vlog", [*options, "chip.asc"], scratch)
     verilog = _declared_once(verilog)
     # Tiles of multipliers, which we do not use, end in assignments to wires that nobody declared.

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,11 @@ def bundled(network: str, board: str) -> Design:
     return _design(network, found.board, found.plan, data.path("digits_test.npz"), None)
 
 
-def few(board: str) -> Design:
-    """Give the network that the smallest FPGA holds, and the same images."""
+def few(board: str, baud: int | None = None) -> Design:
+    """Give the network that the smallest FPGA holds, and the same images; perhaps a quick line."""
     graph, target = digits_few(), load_board(board)
+    if baud is not None:
+        target = replace(target, link=replace(target.link, baud=baud))
     folding = solve(
         graph, target.family, target.budget, fps=1000, clock_hz=float(target.clock.sync_hz)
     )
