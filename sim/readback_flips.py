@@ -153,14 +153,15 @@ def _learn_cell(learn: object, kind: str, parameters: str, name: str, wires: str
                 learn(net, f"{name} {pin} {k}", inputs)
 
 
-def play(read: ReadBack, plan: Plan, board: Board, lots: Sequence[tuple[bytes, bytes]]) -> str:
+def play(verilog: str, plan: Plan, board: Board, lots: Sequence[tuple[bytes, bytes]]) -> str:
     """Send lots of bytes to a chip in Icarus; say what was wrong first, or nothing.
 
     Nothing is compiled to machine code, and a wire that two cells drive differently is unknown.
 
     Parameters
     ----------
-    read : ReadBack
+    verilog : str
+        Of a module `chip` with the ports `clk`, `rx` and `tx`, and of all that it holds.
     plan, board : Plan, Board
         What was built.
     lots : sequence of (bytes, bytes)
@@ -186,7 +187,7 @@ def play(read: ReadBack, plan: Plan, board: Board, lots: Sequence[tuple[bytes, b
     defined = "".join(f"`define {name} {value}\n" for name, value in numbers.items())
     bench = Path(__file__).with_name("readback_bench.v").read_text(encoding="utf-8")
     files = {
-        "top.v": f"`timescale 1ns/1ns\n{defined}{read.simulated}{bench}",
+        "top.v": f"`timescale 1ns/1ns\n{defined}{verilog}{bench}",
         "sent.hex": b"".join(sent for sent, _ in lots).hex("\n"),
         "wanted.hex": b"".join(wanted for _, wanted in lots).hex("\n"),
         "sizes.hex": "\n".join(f"{len(part):x}" for lot in lots for part in lot),

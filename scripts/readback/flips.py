@@ -63,7 +63,7 @@ class Trial:
         sent = [b"".join(every[k : k + _AT_ONCE]) for k in range(0, len(every), _AT_ONCE)]
         sent.append(encode(Frame(Kind.HELLO, 0)))
         self.lots = list(zip(sent, chip.ask(sent), strict=True))
-        fault = verdict.what or play(self.read, design.plan, design.board, self.lots)
+        fault = verdict.what or play(self.read.simulated, design.plan, design.board, self.lots)
         if fault or not verdict.passed:
             raise CheckFailed(f"The bitstream as it is answers wrongly: {fault}.", "Mend that.")
 
@@ -80,7 +80,7 @@ class Trial:
             return f"the clock is {read.clock_hz} Hz"
         if logic(read) == self._logic:
             return None
-        return play(read, self._design.plan, board, self.lots)
+        return play(read.simulated, self._design.plan, board, self.lots)
 
     def overwritten(self, bit: Bit) -> bool:
         """Tell whether a bit is of a memory that is written before it is read: a buffer."""
