@@ -24,6 +24,7 @@ __all__ = [
     "compare_rams",
     "compare_tables",
     "compare_weights",
+    "ram_cells",
     "rams",
     "repacked",
     "tables",
@@ -122,7 +123,7 @@ def compare_rams(placed: Placed, text: str) -> Compared:
     found, netlist = rams(text), _top(placed.netlist)["cells"]
     items = wrong = 0
     what = ""
-    for name, place, _ in _ram_cells(placed):
+    for name, place, _ in ram_cells(placed):
         given = netlist[name]["parameters"]
         wanted = [_bits(given.get(f"INITVAL_{row:02X}", "0")) for row in range(64)]
         # A parameter holds 16 rows of 18 bits, each in 20.
@@ -151,7 +152,7 @@ def compare_weights(placed: Placed, plan: Plan, text: str) -> dict[str, Compared
     """
     there = rams(text)
     read: dict[str, dict[int, list[int]]] = {}
-    for name, place, cell in _ram_cells(placed):
+    for name, place, cell in ram_cells(placed):
         if found := re.fullmatch(r".*\.(\w+)\.weights\.rom\.rom(\d+)", name):
             words = there.get(place, (0,) * _WORDS)
             read.setdefault(found[1], {})[int(found[2])] = _lanes(words, cell)
@@ -303,7 +304,8 @@ def _differ(
     return count
 
 
-def _ram_cells(placed: Placed) -> Iterator[tuple[str, _Place, Mapping[str, Any]]]:
+def ram_cells(placed: Placed) -> Iterator[tuple[str, _Place, Mapping[str, Any]]]:
+    """Go through the block RAMs of a placed design: name, place, and the cell as nextpnr has it."""
     for name, cell in sorted(_top(placed.routed)["cells"].items()):
         if cell["type"] in ("DP16KD", "PDPW16KD"):
             bel = cell["attributes"]["NEXTPNR_BEL"]

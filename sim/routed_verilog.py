@@ -127,7 +127,9 @@ def _ice40(name: str, cell: Mapping[str, Any]) -> _Cell:
         source = "clk" if direct else wires["USER_SIGNAL_TO_GLOBAL_BUFFER"]
         return "ROUTED_BUFFER", {}, {"i": source, "o": wires["GLOBAL_BUFFER_OUTPUT"]}
     if kind == "ICESTORM_PLL":
-        outputs = {pin: wires[pin] for pin in ("PLLOUT_A", "PLLOUT_A_GLOBAL") if pin in wires}
+        outputs: dict[str, str] = {
+            pin: wires[pin] for pin in ("PLLOUT_A", "PLLOUT_A_GLOBAL") if pin in wires
+        }
         return "ROUTED_PLL", {}, {"i": "clk", "LOCK": wires["LOCK"], **outputs}
     if kind == "SB_IO":
         way = str(cell["parameters"]["PIN_TYPE"])
