@@ -7,20 +7,21 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from sim.abuse_campaigns import broken_frames, gaps, resets, run, stalls, uploads
+from sim.abuse_campaigns import broken_frames, gaps, held, resets, run, stalls, uploads
 from sim.abuse_designs import Abused, AbusedNetwork, array_kinds
 from sim.abuse_networks import NETWORKS
 from sim.abuse_player import compile_abused, play_compiled
+from sim.coverage_cases import directed
 from sim.coverage_rtl import KINDS, Point, Waiver, kinds_of, merged, points, rate, read
-from sim.coverage_run import draw
 
 from .signing import Item, record
 
 __all__ = ["measure", "waivers"]
 
 WAIVERS = Path(__file__).with_name("rtl_waivers.toml")
-# Drawn once, for what the networks by hand lack: parallel windows, joins of other steps.
-DRAWN = (4, 8, 19, 25, 41)
+# Of `sim.coverage_cases`, for what those networks lack: whole windows, searched thresholds, taps of
+# three values, joins of other steps.
+DIRECTED = (10, 50, 61, 91)
 REQUIRED = 95.0
 
 
@@ -34,12 +35,14 @@ def _designs() -> dict[str, tuple[Abused, dict[str, str]]]:
     """Give designs, and the kinds of their blocks."""
     found: dict[str, tuple[Abused, dict[str, str]]] = {}
     plans = {name: make() for name, make in NETWORKS.items()}
-    for seed in DRAWN:
-        plans[f"drawn {seed}"] = draw(seed).plan("generic")
+    for sample in directed():
+        if sample.seed in DIRECTED:
+            plans[f"directed {sample.seed}"] = sample.plan("generic")
     for name, plan in plans.items():
         found[name] = (AbusedNetwork(plan), kinds_of(plan))
+    kinds = {"bare": "array", "batched": "batch", "stored": "mvtu"}
     for kind, array in array_kinds().items():
-        found[f"array {kind}"] = (array, {})
+        found[f"array {kind}"] = (array, {"": kinds[kind]})
     return found
 
 
@@ -50,7 +53,8 @@ def _measured(name: str, abused: Abused, blocks: dict[str, str]) -> dict[Point, 
     dice = random.Random(1)
     clocks = [dice.randrange(2000) for _ in range(40)]
     cases = stalls(abused, dice) + broken_frames(abused, dice, count=100) + gaps(abused, dice)
-    cases += resets(abused, dice, clocks, stalled=True) + uploads(abused, dice)
+    cases += resets(abused, dice, clocks, stalled=True) + uploads(abused, dice, count=20)
+    cases += held(abused, dice)
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch) / "coverage.dat"
         arguments = [str(written)]

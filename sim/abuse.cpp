@@ -132,6 +132,7 @@ int main(int argc, char** argv) {
                 words.push_back(word);
             }
             if (words.size() > answers + enough) status = 2;
+            if (clock < hold) idle = 0;
             if (idle > limit && reset_at == NEVER) status = 3;
             tick();
             clock++;

@@ -12,6 +12,7 @@ __all__ = [
     "broken_frames",
     "duration",
     "gaps",
+    "held",
     "resets",
     "run",
     "stalls",
@@ -95,6 +96,16 @@ def gaps(
             what = f"gaps of {gap}, {hold} clocks until it is served"
             cases.append(_case(abused, sent, what, gap=gap, hold=hold))
     return cases
+
+
+def held(abused: Abused, dice: random.Random, *, frames: int = 24) -> list[Case]:
+    """Serve nothing until everything is full, however many frames that takes; then go on."""
+    sent = [abused.good(dice) for _ in range(frames)]
+    # A hang is told after four frames.
+    hold = abused.design.idle * frames // 4
+    cases = [_case(abused, sent, f"{hold} clocks until it is served", hold=hold)]
+    what = "full, and served in turns"
+    return [*cases, _case(abused, sent, what, hold=hold, stall_out=TOGGLE, stall_in=50)]
 
 
 def resets(

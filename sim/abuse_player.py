@@ -115,7 +115,9 @@ class _Playing:
             self.words.append(word)
         if len(self.words) > self.act.answers + _ENOUGH:
             self.broken = "words without end"
-        # Waiting for reset is no lack of movement.
+        # Neither what is held up nor what waits for reset hangs.
+        if self.clock < self.act.hold:
+            self._idle = 0
         if self._idle > self._limit and self.act.reset_at == NEVER:
             self.broken = f"nothing moved for {self._idle} clocks"
         self.clock += 1

@@ -2,8 +2,8 @@
 
 Instances of one kind count as one: every network has other modules, and what an adder of one layer
 cannot reach, such as a bit that its constants never set, that of another can. Points of signals
-without a name of their own stay with their instance. Contents that nothing writes are no logic and
-do not count.
+without a name of their own stay with their instance. The contents of memories are data, no logic,
+and do not count; their ports and addresses do.
 """
 
 import re
@@ -11,10 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from amaranth.lib import wiring
-
-from bnnhw.plan import Plan
-from rtl_gen.blocks import component_of
+from bnnhw.plan import Block, Plan, PoolPlan, UnitPlan
 
 __all__ = ["KINDS", "Point", "Waiver", "kinds_of", "merged", "points", "rate", "read"]
 
@@ -24,7 +21,6 @@ _LINE = re.compile(r"C '(.*)' (\d+)$")
 # Names that Yosys and Amaranth make up, or number because another signal has the same one.
 _NAMELESS = re.compile(r"(signal|some|\w*_\d+_?)$")
 _ARRAY = re.compile(r"reg (?:\[\d+:0\] )?(\w+) *\[\d+:0\];")
-_WRITE = re.compile(r"^ *(\w+)\[.*?\] *<=", re.MULTILINE)
 _MODULE = re.compile(r"^module (\w+) *(\(.*?^endmodule)", re.MULTILINE | re.DOTALL)
 
 
@@ -74,19 +70,19 @@ class Waiver:
 
 def kinds_of(plan: Plan) -> dict[str, str]:
     """Name the kind of each block's component, by the block."""
-    return {block.name: _kind(component_of(block)) for block in plan.blocks}
+    return {block.name: _kind(block) for block in plan.blocks}
 
 
-def _kind(component: wiring.Component) -> str:
-    return type(component).__name__
+def _kind(block: Block) -> str:
+    if isinstance(block, PoolPlan):
+        return f"{block.operation}pool"
+    wired = isinstance(block, UnitPlan) and block.weight_style == "unrolled"
+    return "unrolled" if wired else block.kind
 
 
-def _constants(text: str) -> dict[str, set[str]]:
-    """Find the memories that nothing writes, by module."""
-    return {
-        name: set(_ARRAY.findall(body)) - set(_WRITE.findall(body))
-        for name, body in _MODULE.findall(text)
-    }
+def _memories(text: str) -> dict[str, set[str]]:
+    """Find the memories by module."""
+    return {name: set(_ARRAY.findall(body)) for name, body in _MODULE.findall(text)}
 
 
 def points(data: str, text: str, blocks: Mapping[str, str], design: str) -> dict[Point, int]:
@@ -108,7 +104,7 @@ def points(data: str, text: str, blocks: Mapping[str, str], design: str) -> dict
     dict of Point to int
         How often each was reached.
     """
-    constants = _constants(text)
+    memories = _memories(text)
     found: dict[Point, int] = {}
     for line in data.splitlines():
         match = _LINE.match(line)
@@ -120,7 +116,7 @@ def points(data: str, text: str, blocks: Mapping[str, str], design: str) -> dict
         signal = fields["o"].replace("___05F", "__")
         name = re.match(r"\w*", signal)
         assert name is not None and kind in KINDS, line
-        if kind == "toggle" and name[0] in constants.get(module, ()):
+        if kind == "toggle" and name[0] in memories.get(module, ()):
             continue
         path = fields["h"].removeprefix("TOP.").split(".")
         where, owner = _where(path, blocks, design)
@@ -128,8 +124,8 @@ def points(data: str, text: str, blocks: Mapping[str, str], design: str) -> dict
             where, signal = f"{design}: {'.'.join(path)}", f"{fields['l']} {signal}"
         elif _NAMELESS.match(name[0]):
             where = f"{design}: {'.'.join(path)}"
-        elif owner:
-            signal = _renamed(signal, path, blocks)
+        else:
+            signal = _renamed(signal, owner, blocks)
         point = Point(kind, where, signal)
         found[point] = found.get(point, 0) + int(match[2])
     return found
@@ -137,18 +133,23 @@ def points(data: str, text: str, blocks: Mapping[str, str], design: str) -> dict
 
 def _where(path: list[str], blocks: Mapping[str, str], design: str) -> tuple[str, str]:
     """Name the kinds on the way to an instance, and the block that it is part of."""
-    inner = path[2:]
-    if not inner or inner[0] not in blocks:
+    inner = [re.sub(r"_?\d+$", "", part) for part in path[2:]]
+    if "" in blocks:
+        return "/".join([blocks[""], *inner]), ""
+    if not inner:
+        return "/".join(["network", *path[1:]]), ""
+    owner = path[2]
+    if owner not in blocks:
         return f"{design}: {'.'.join(path)}", ""
-    parts = [blocks[inner[0]], *(re.sub(r"_?\d+$", "", part) for part in inner[1:])]
-    return "/".join(parts), inner[0]
+    return "/".join([blocks[owner], *inner[1:]]), owner
 
 
-def _renamed(signal: str, path: list[str], blocks: Mapping[str, str]) -> str:
+def _renamed(signal: str, owner: str, blocks: Mapping[str, str]) -> str:
     """Put a block's kind in the place of its name, which some signals carry."""
-    name = path[2]
-    if signal.startswith(f"{name}_"):
-        return f"{blocks[name]}_{signal[len(name) + 1 :]}"
+    names = [owner] if owner else sorted(blocks, key=len, reverse=True)
+    for name in names:
+        if name and signal.startswith(f"{name}_"):
+            return f"{blocks[name]}_{signal[len(name) + 1 :]}"
     return signal
 
 
