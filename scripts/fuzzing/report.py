@@ -14,11 +14,14 @@ from typing import Any
 from bnnhw import __version__
 from bnnhw.files import write_atomic
 
-from .frame import OUTCOMES, Entry
+from ..signing import Item
+from .frame import BAD, OUTCOMES, Entry
 from .watch import LIMIT, Finding
 from .worker import MEMORY
 
-__all__ = ["Record", "page", "write_page"]
+__all__ = ["REQUIRED", "Record", "page", "signed", "write_page"]
+
+REQUIRED = 200_000
 
 _INTRO = """# Hostile input
 
@@ -123,13 +126,43 @@ def page(entries: dict[str, dict[str, Any]], order: Iterable[str]) -> str:
     lines += [_row(f"**{title}**", _sum(kept), "") for title, kept in (
         ("model files", [row for row in rows if row["model"]]), ("all", rows)
     )]  # fmt: skip
-    told = {(row["seed"], tuple(sorted(row["versions"].items()))) for row in rows}
     made = [
         f"Seed `{seed}`; " + ", ".join(f"{name} {number}" for name, number in versions) + "."
-        for seed, versions in sorted(told)
+        for seed, versions in sorted(_made_by(rows))
     ]
     intro = _INTRO.format(memory=MEMORY >> 30, limit=LIMIT)
     return intro + "\n".join(lines) + "\n\n" + "\n".join(made) + "\n"
+
+
+def signed(entries: dict[str, dict[str, Any]], order: Iterable[str]) -> Item:
+    """Give what the sign-off keeps of all entries."""
+    wanted = list(order)
+    there = [entries[name] for name in wanted if name in entries]
+    total = _sum(there)
+    counts = total["outcomes"]
+    inputs, bad = sum(counts.values()), sum(counts[name] for name in BAD)
+    missing = [name for name in wanted if name not in entries]
+    dates = sorted({row["date"] for row in there})
+    short = [f"Not run: {', '.join(missing)}."] if missing else []
+    if len(_made_by(there)) > 1 or len(dates) > 1:
+        short.append("Kinds of input were run at several times, each by the program of its day.")
+    return Item(
+        "fuzz",
+        "Hostile input of every kind is accepted or refused by a typed error: no crash, no hang, "
+        "no lack of memory, no broken promise.",
+        "python -m scripts.fuzz --sign",
+        f"{REQUIRED:,} inputs, 0 bad",
+        f"{inputs:,} inputs of {len(there)} kinds: {counts['accepted']:,} accepted, "
+        f"{counts['refused']:,} refused, {bad} bad; {' to '.join(dates[:1] + dates[1:][-1:])}",
+        inputs >= REQUIRED and not bad and not missing,
+        round(total["seconds"], 1),
+        {"outcomes": dict(counts), "kinds": wanted},
+        " ".join(short),
+    )
+
+
+def _made_by(rows: list[dict[str, Any]]) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+    return {(row["seed"], tuple(sorted(row["versions"].items()))) for row in rows}
 
 
 def _sum(rows: list[dict[str, Any]]) -> dict[str, Any]:

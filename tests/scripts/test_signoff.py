@@ -36,6 +36,12 @@ def test_what_is_recorded_can_be_run_again() -> None:
             assert recorded[step.name]["command"] == step.command
 
 
+def test_every_program_is_there() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+    for step in STEPS:
+        assert importlib.util.find_spec(f"scripts.{step.module}"), step.module
+
+
 def test_table() -> None:
     recorded = {
         "a": item("a"),
