@@ -1,6 +1,7 @@
 """The board's own benchmark: an image run many times inside, and the clocks counted there."""
 
 from ..errors import DeviceError, UsageError
+from ..link.advice import on_trouble
 from ..link.errors import BoardSilent, WrongDesign
 from ..link.line import NOISE_CAP, RETRIES, Line
 from ..link.protocol import BENCH_BYTES, CLOCKS_BYTES, ErrorCode, Hello, Kind
@@ -82,7 +83,7 @@ def _run(line: Line, info: Hello, payload: bytes, wanted: bytes, count: int) -> 
         return clocks
     raise BoardSilent(
         f"The board at '{line.name}' did not finish its benchmark; {RETRIES} attempts failed.",
-        "Check the cable, reset the board and try again with fewer images.",
+        on_trouble(line.name, "reset the board and try again with fewer images"),
     )
 
 

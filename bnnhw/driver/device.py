@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..errors import DeviceError, UsageError
 from ..graph import Graph
+from ..link.advice import on_trouble
 from ..link.errors import WeightsMissing, WrongDesign
 from ..link.exchange import Exchange, Tally, unloaded
 from ..link.line import RETRIES, Line
@@ -61,10 +62,12 @@ class Device:
     ) -> None:
         self._transport = transport
         self._tally = Tally()
-        self._line = Line(transport, name=name, timeout=timeout)
         self._name = name
         self._packing = packing
         self._manifest = manifest or {}
+        told = self._manifest.get("link")
+        kind = told.get("kind") if isinstance(told, Mapping) else None
+        self._line = Line(transport, name=name, timeout=timeout, kind=kind)
         # CRC-32 of the weights that answers are to come from; None where there are none yet.
         self._weights = (self._manifest.get("weights") or {}).get("crc32")
         self._info = self._line.settle()
@@ -273,7 +276,7 @@ class Device:
             if not any(send_upload(self._line, blocks, crc) for _ in range(RETRIES)):
                 raise DeviceError(
                     f"The weights arrived damaged at '{self._name}', {RETRIES} times.",
-                    "Check the cable, or use a lower baud rate, and load them again.",
+                    on_trouble(self._name, "and load them again"),
                 )
         self._weights = crc
         return crc

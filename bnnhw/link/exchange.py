@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from .advice import on_trouble
 from .errors import BoardSilent, WeightsMissing
 from .frames import Frame
 from .line import NOISE_CAP, RETRIES, Line
@@ -138,7 +139,6 @@ class Exchange:
             raise BoardSilent(
                 f"The board at '{self._line.name}' stopped answering at image {index}; "
                 f"{RETRIES} attempts failed.",
-                "Check the cable, reset the board and try again; "
-                "give a slow simulation a longer time-out.",
+                on_trouble(self._line.name, "reset the board and try again"),
             )
         self._line.flush()

@@ -1,5 +1,6 @@
 """A line to a board: frames out, frames in, and the talk before images go."""
 
+from .advice import on_silence
 from .errors import BoardSilent, WrongDesign
 from .frames import Decoder, Frame, encode
 from .protocol import VERSION, ErrorCode, Hello, Kind, WeightState
@@ -22,11 +23,16 @@ class Line:
         What to call the board in messages.
     timeout : float
         Seconds of silence after which a request is sent again.
+    kind : str or None
+        What line the design has, as its manifest says; for advice only.
     """
 
-    def __init__(self, transport: Transport, *, name: str, timeout: float) -> None:
+    def __init__(
+        self, transport: Transport, *, name: str, timeout: float, kind: str | None = None
+    ) -> None:
         self._transport = transport
         self._name = name
+        self._kind = kind
         self._timeout = timeout
         self._decoder = Decoder()
         self._sequence = 0
@@ -79,9 +85,7 @@ class Line:
         noise = f" (but {self._decoder.bad} damaged frames came)" if self._decoder.bad else ""
         raise BoardSilent(
             f"No board answers at '{self._name}'{noise}.",
-            "Check that the design is flashed, that this is the port of its UART, and that the "
-            "baud rate is right; "
-            "give a slow simulation a longer time-out.",
+            on_silence(self._name, self._kind),
         )
 
     def weights(self) -> WeightState:

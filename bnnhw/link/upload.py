@@ -1,5 +1,6 @@
 """Weights to a board: which blocks of an upload are under way, lost or taken."""
 
+from .advice import on_trouble
 from .errors import BoardSilent, WrongDesign
 from .frames import Frame
 from .line import NOISE_CAP, RETRIES, Line
@@ -115,7 +116,7 @@ def send_upload(line: Line, blocks: list[bytes], crc: int) -> bool:
                 raise BoardSilent(
                     f"The board at '{line.name}' stopped taking weights at block {upload.taken}; "
                     f"{RETRIES} attempts failed.",
-                    "Check the cable, reset the board and load the weights again.",
+                    on_trouble(line.name, "reset the board and load the weights again"),
                 )
             upload.rewind()
             line.flush()
