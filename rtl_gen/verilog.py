@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-# The only Amaranth internal that is used: `amaranth.back.verilog` offers no way to clean up the
-# netlist before it is written, and a text full of aliases is of no use to a reader.
+# An Amaranth internal (tracing.py has the other): `amaranth.back.verilog` offers no way to clean up
+# the netlist before it is written, and a text full of aliases is of no use to a reader.
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.lib import wiring

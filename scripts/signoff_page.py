@@ -25,7 +25,7 @@ def table(names: Sequence[str], recorded: Mapping[str, Mapping[str, Any]]) -> st
     """
     there = [recorded[name] for name in names if name in recorded]
     met = sum(item["met"] for item in there)
-    left = f"{len(there) - met} are not, {len(names) - len(there)} have not been run yet."
+    left = f"Not met: {len(there) - met}; not run yet: {len(names) - len(there)}."
     lines = [
         f"**{met} of {len(names)} items are met.** {left}",
         "",

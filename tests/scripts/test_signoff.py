@@ -49,7 +49,7 @@ def test_table() -> None:
         "c": item("c", short="Of boards none."),
     }
     text = signoff_page.table(["c", "a", "b", "d"], recorded)
-    assert text.startswith("**2 of 4 items are met.** 1 are not, 1 have not been run yet.\n")
+    assert text.startswith("**2 of 4 items are met.** Not met: 1; not run yet: 1.\n")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert rows[3] == (
         r"| a | it works | 7 | 8 \| 9 | yes | 2026-01-02, at abc, 1 min 1 s | `true` |"
