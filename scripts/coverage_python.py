@@ -45,10 +45,10 @@ def measure() -> bool:
     Raises
     ------
     ToolMissing
-        If coverage.py is not installed; it is in the extra ``dev``.
+        If coverage.py is not installed; it is in the extra ``coverage``.
     """
     if importlib.util.find_spec("coverage") is None:
-        raise ToolMissing("coverage.py is not installed.", 'Install it: pip install "bnnhw[dev]"')
+        raise ToolMissing("coverage.py is not installed.", 'Install it: pip install "bnnhw[coverage]"')
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         settings = _configuration(Path(scratch))
