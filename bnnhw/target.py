@@ -124,11 +124,15 @@ class Link:
         Default line rate in bits per second.
     spi : Spi or None
         Free pins for a host that speaks SPI instead; None where none are known.
+    usb : str
+        Name of the platform's resource with USB's own wires, and a pull-up that the FPGA switches;
+        empty where there is none, or the oscillator gives no 48 MHz. On ECP5 only.
     """
 
     resource: str = "uart"
     baud: int = 1_000_000
     spi: Spi | None = None
+    usb: str = ""
 
     def __post_init__(self) -> None:
         _text(self, "resource")
@@ -232,6 +236,8 @@ class Board:
             raise ValueError(f"Board.platform must be 'module:Class', not {self.platform!r}")
         if self.family == "ecp5" and self.clock.pll == "pad":
             raise ValueError("Board.clock.pll must be 'core' or 'none' on ECP5, not 'pad'")
+        if self.family != "ecp5" and self.link.usb:
+            raise ValueError(f"Board.link.usb must be empty on iCE40, not {self.link.usb!r}")
 
     def at(self, sync_hz: int) -> "Board":
         """Give the same board with another frequency of `sync`.

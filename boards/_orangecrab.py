@@ -27,6 +27,7 @@ def orangecrab(*, size: str, budget: Budget) -> Board:
             resource="uart",
             baud=1_000_000,
             spi=Spi(sck="io_0:sck", cs="io_0:9", mosi="io_0:copi", miso="io_0:cipo"),
+            usb="usb",
         ),
         programmers=(
             Programmer(
@@ -37,7 +38,8 @@ def orangecrab(*, size: str, budget: Budget) -> Board:
                 install="your system's package dfu-util",
             ),
         ),
-        notes="The USB socket has no serial port: join a USB-serial adapter of 3.3 V to 0 (the FPGA"
-        " receives) and 1 (it sends) of the header. Hold the button while you plug the board in,"
-        " and its bootloader takes a bitstream into the flash memory: say --flash.",
+        notes="The USB socket has no serial port: build with --link usb, which makes one in the"
+        " FPGA, or join a USB-serial adapter of 3.3 V to 0 (the FPGA receives) and 1 (it sends) of"
+        " the header. Hold the button while you plug the board in, and its bootloader takes a"
+        " bitstream into the flash memory: say --flash.",
     )

@@ -1,4 +1,4 @@
-"""An accelerator behind a UART or SPI: what a board's top holds."""
+"""An accelerator behind a UART, SPI or USB: what a board's top holds."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from bnnhw.plan import Plan, TopKPlan
 from bnnhw.plan.writable import describe
 
 from .accelerator import Accelerator
-from .link import CLOCKS_PER_BIT, SPI_WIRES, UART_WIRES, HostLink, ResultBytes
+from .link import CLOCKS_PER_BIT, SPI_WIRES, UART_WIRES, USB_WIRES, HostLink, ResultBytes
 from .naming import label
 from .width import WidthConverter
 
@@ -39,15 +39,17 @@ def divisor_for(clock_hz: int, baud: int) -> int:
     return divisor
 
 
-def link_facts(clock_hz: int, baud: int | None) -> dict[str, Any]:
+def link_facts(clock_hz: int, baud: int | None, *, usb: bool = False) -> dict[str, Any]:
     """Say for the manifest what line a `LinkedAccelerator` has, as JSON values."""
+    if usb:
+        return {"kind": "usb", "clock_hz": clock_hz}
     if baud is None:
         return {"kind": "spi", "clock_hz": clock_hz, "max_hz": clock_hz // CLOCKS_PER_BIT}
     return {"kind": "uart", "clock_hz": clock_hz, "baud": baud}
 
 
 class LinkedAccelerator(wiring.Component):
-    """An accelerator that answers a host over UART or SPI, in the frames of `docs/protocol.md`.
+    """An accelerator that answers a host over a line, in the frames of `docs/protocol.md`.
 
     Requests wait in the link's buffers while the accelerator works, so that line and hardware
     overlap; answers leave in the order of the requests. Random bytes on the line wedge nothing.
@@ -58,11 +60,13 @@ class LinkedAccelerator(wiring.Component):
     clock_hz : int
         Frequency of `sync`.
     baud : int or None
-        Rate of the UART; None where the line is SPI.
+        Rate of the UART; None where the line is SPI or USB.
     benchmark : bool
         Run an image many times where the host asks for it, and count the clocks.
     credits : int or None
         Requests that may be under way, see `HostLink`.
+    usb : bool
+        The line is USB; `usb` and `usb_io` are there, see `UsbSerial`.
 
     Members
     -------
@@ -73,11 +77,16 @@ class LinkedAccelerator(wiring.Component):
     sck, cs, mosi : In(1)
     miso : Out(1)
         In place of these two, where the line is SPI: see `SpiPeripheral`.
+    usb_p_i, usb_n_i : In(1)
+    usb_p_o, usb_n_o, usb_oe, usb_pullup : Out(1)
+        In place of them, where it is USB: see `UsbSerial`.
 
     Raises
     ------
     UsageError
         If the clock does not give the rate.
+    ToolMissing
+        If USB is asked for, and LUNA is not installed.
     """
 
     def __init__(
@@ -88,6 +97,7 @@ class LinkedAccelerator(wiring.Component):
         baud: int | None,
         benchmark: bool = False,
         credits: int | None = None,
+        usb: bool = False,
     ) -> None:
         self._plan = plan
         answer = plan.answer
@@ -107,8 +117,9 @@ class LinkedAccelerator(wiring.Component):
             weight_crc=weights["crc32"],
             benchmark=benchmark,
             credits=credits,
+            usb=usb,
         )
-        self._wires = SPI_WIRES if baud is None else UART_WIRES
+        self._wires = USB_WIRES if usb else SPI_WIRES if baud is None else UART_WIRES
         super().__init__(dict(self._wires))
 
     @property

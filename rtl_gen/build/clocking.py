@@ -1,4 +1,4 @@
-"""The clock `sync` of a board: from its oscillator or from the PLL, with its one reset."""
+"""The clocks of a board: `sync` from its oscillator or the PLL, and those of USB; their resets."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from bnnhw.target import Board, Clock
 
+from ..link import USB_HZ, USB_IO_HZ
 from .pll import ecp5_dividers, ice40_dividers
 
 __all__ = ["BoardClock", "PowerOnReset"]
@@ -67,22 +68,26 @@ class PowerOnReset(wiring.Component):
 
 
 class BoardClock(Elaboratable):
-    """Drive the domain `sync` that the parent has created.
+    """Drive the domain `sync` that the parent has created, and those of USB where there are some.
 
     The clock comes from the platform's default clock, through the PLL where the board says so. The
     reset is held until the PLL has locked and then for at least 15 microseconds, because the block
-    RAMs of iCE40 read as zero for the first three after configuration.
+    RAMs of iCE40 read as zero for the first three after configuration. The clocks of USB come from
+    a second PLL, so that `sync` may have any frequency; its edges of both fall together.
 
     Parameters
     ----------
     board : Board
     sync : ClockDomain
         The domain. Place and route derives its frequency from the pin and the PLL.
+    usb, usb_io : ClockDomain or None
+        Those that `UsbSerial` needs.
     """
 
-    def __init__(self, *, board: Board, sync: Any) -> None:
+    def __init__(self, *, board: Board, sync: Any, usb: Any = None, usb_io: Any = None) -> None:
         self._board = board
         self._sync = sync
+        self._usb, self._usb_io = usb, usb_io
 
     def elaborate(self, platform: Any) -> Module:
         """Join oscillator, PLL and reset."""
@@ -90,16 +95,7 @@ class BoardClock(Elaboratable):
         clock = self._board.clock
         pin = platform.request(platform.default_clk, 0, dir="-")
         locked = Signal()
-        # This domain has the clock of `sync` and no reset: what makes the reset runs in it.
-        por: Any = ClockDomain(reset_less=True, local=True)
-        m.domains.por = por
-        wait = -(-clock.sync_hz * 15 // 1_000_000)
-        m.submodules.reset = reset = DomainRenamer("por")(PowerOnReset(cycles=wait))
-        m.d.comb += [
-            por.clk.eq(self._sync.clk),
-            reset.locked.eq(locked),
-            self._sync.rst.eq(reset.rst),
-        ]
+        m.submodules.reset = _power_on(m, "por", self._sync, clock.sync_hz, locked)
         if clock.pll == "pad":
             m.submodules.pll = _ice40_pll(clock, self._sync.clk, locked, PACKAGEPIN=pin.io)
         else:
@@ -110,7 +106,27 @@ class BoardClock(Elaboratable):
                 m.submodules.pll = _ice40_pll(clock, self._sync.clk, locked, REFERENCECLK=buffer.i)
             else:
                 m.submodules.pll = _ecp5_pll(clock, self._sync.clk, locked, buffer.i)
+            if self._usb is not None:
+                self._usb_clocks(m, buffer.i)
         return m
+
+    def _usb_clocks(self, m: Module, source: Value) -> None:
+        usb, usb_io, locked = self._usb, self._usb_io, Signal()
+        wanted = Clock(source_hz=self._board.clock.source_hz, sync_hz=USB_IO_HZ, pll="core")
+        m.submodules.usb_pll = _ecp5_pll(wanted, usb_io.clk, locked, source, slow=usb.clk)
+        m.submodules.usb_reset = _power_on(m, "usb_por", usb, USB_HZ, locked)
+        # Where one has an edge, so has the other: what `usb` has registered is good for both.
+        m.d.comb += usb_io.rst.eq(usb.rst)
+
+
+def _power_on(m: Module, name: str, domain: Any, hertz: int, locked: Signal) -> Elaboratable:
+    """Give what makes the reset of a domain."""
+    # This domain has the same clock and no reset: what makes the reset runs in it.
+    por: Any = ClockDomain(name, reset_less=True, local=True)
+    m.domains += por
+    reset = PowerOnReset(cycles=-(-hertz * 15 // 1_000_000))
+    m.d.comb += [por.clk.eq(domain.clk), reset.locked.eq(locked), domain.rst.eq(reset.rst)]
+    return DomainRenamer(name)(reset)
 
 
 def _ice40_pll(clock: Clock, out: Signal, locked: Signal, **source: object) -> Instance:
@@ -131,8 +147,20 @@ def _ice40_pll(clock: Clock, out: Signal, locked: Signal, **source: object) -> I
     )
 
 
-def _ecp5_pll(clock: Clock, out: Signal, locked: Signal, source: Value) -> Instance:
+def _ecp5_pll(
+    clock: Clock, out: Signal, locked: Signal, source: Value, *, slow: Signal | None = None
+) -> Instance:
+    """Instantiate the cell; `slow` is a second output with a quarter of the frequency."""
     found = ecp5_dividers(clock.source_hz, clock.sync_hz)
+    # Both outputs begin at the same period of the oscillator, so that their edges fall together.
+    second: dict[str, Any] = {} if slow is None else {
+        "p_CLKOS_ENABLE": "ENABLED",
+        "p_CLKOS_DIV": USB_IO_HZ // USB_HZ * found.clkop,
+        "p_CLKOS_CPHASE": found.clkop // 2,
+        "p_CLKOS_FPHASE": 0,
+        "p_OUTDIVIDER_MUXB": "DIVB",
+        "o_CLKOS": slow,
+    }  # fmt: skip
     return Instance(
         "EHXPLLL",
         a_ICP_CURRENT="12",
@@ -164,4 +192,5 @@ def _ecp5_pll(clock: Clock, out: Signal, locked: Signal, source: Value) -> Insta
         i_ENCLKOP=Const(0),
         o_CLKOP=out,
         o_LOCK=locked,
+        **second,
     )

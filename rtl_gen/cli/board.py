@@ -46,7 +46,7 @@ def build_network(
 ) -> tuple[Any, list[Path]]:
     """Build a planned network for its board and put manifest and Verilog beside the bitstream.
 
-    `link` is ``"uart"`` or ``"spi"``.
+    `link` is ``"uart"``, ``"spi"`` or ``"usb"``.
 
     Returns
     -------
@@ -61,9 +61,10 @@ def build_network(
     plan, board = planned.plan, planned.board
     check_output(file_names(plan), out, keep=planned.inputs)
     baud, clock = link_baud(link, board), board.clock.sync_hz
-    core = LinkedAccelerator(plan, clock_hz=clock, baud=baud, benchmark=benchmark)
+    usb = link == "usb"
+    core = LinkedAccelerator(plan, clock_hz=clock, baud=baud, benchmark=benchmark, usb=usb)
     tell("writing Verilog", 0, 0)
-    files = network_files(plan, board=board.name, link=link_facts(clock, baud))
+    files = network_files(plan, board=board.name, link=link_facts(clock, baud, usb=usb))
     report = build_bitstream(
         core, board, out, name=plan.name, seed=seed, cycles_per_image=plan.cycles,
         progress=lambda step: tell(step, 0, 0), note=patch_note(planned, benchmark, link),

@@ -83,7 +83,9 @@ ClockMHz = Annotated[
 ]
 HostLine = Annotated[
     str,
-    typer.Option("--link", help="How the host reaches the board: uart, or spi on a board's pins."),
+    typer.Option(
+        "--link", help="How the host reaches the board: uart, or spi or usb on a board's pins."
+    ),
 ]
 FoldingFile = Annotated[
     Path | None, typer.Option("--folding", help="PE and SIMD of every layer, as TOML.")
@@ -130,18 +132,26 @@ _MEASURED = ("icebreaker", "ulx3s-12f", "ulx3s-45f", "ulx3s-85f")
 
 
 def link_baud(link: str, board: Board) -> int | None:
-    """Give the rate of the UART, or None for SPI.
+    """Give the rate of the UART, or None for SPI and USB.
 
     Raises
     ------
     UsageError
         If there is no such link, or the board has no pins for it.
     """
-    if link not in ("uart", "spi"):
-        raise UsageError(f"There is no link '{printable(link)}'.", "Say --link uart or --link spi.")
+    if link not in ("uart", "spi", "usb"):
+        raise UsageError(
+            f"There is no link '{printable(link)}'.", "Say --link uart, --link spi or --link usb."
+        )
     if link == "uart":
         return board.link.baud
-    if board.link.spi is None:
+    if link == "usb" and not board.link.usb:
+        raise UsageError(
+            f"The board '{board.name}' does not join a USB socket to the FPGA's pins, or its clock "
+            "does not suit USB.",
+            "Leave --link out for its serial port.",
+        )
+    if link == "spi" and board.link.spi is None:
         raise UsageError(
             f"The board '{board.name}' has no pins for SPI.",
             "Leave --link out for its serial port, or set Link.spi in a board file of your own.",

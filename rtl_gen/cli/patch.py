@@ -31,7 +31,8 @@ def patch_note(planned: Planned, benchmark: bool, link: str = "uart") -> dict[st
     folding = planned.plan.folding
     return {
         "clock_hz": planned.board.clock.sync_hz,
-        "baud": link_baud(link, planned.board),  # none on SPI
+        "baud": link_baud(link, planned.board),  # none on SPI and USB
+        "usb": link == "usb",
         "benchmark": benchmark,
         "contents": _contents(planned.plan),
         "folding": {
@@ -67,8 +68,9 @@ def patch(
     try:
         target = _target(told, board)
         core = LinkedAccelerator(
-            plan, clock_hz=note["clock_hz"], baud=note["baud"], benchmark=note["benchmark"]
-        )
+            plan, clock_hz=note["clock_hz"], baud=note["baud"], benchmark=note["benchmark"],
+            usb=note.get("usb", False),
+        )  # fmt: skip
     except ValueError as error:
         raise UsageError(f"The build does not suit its board: {error}.", _AGAIN) from error
     with progress(as_json) as tell:
@@ -76,7 +78,7 @@ def patch(
             core, target, build, out, name=name, progress=lambda step: tell(step, 0, 0)
         )
         tell("writing Verilog", 0, 0)
-        link = link_facts(note["clock_hz"], note["baud"])
+        link = link_facts(note["clock_hz"], note["baud"], usb=note.get("usb", False))
         files += publish(network_files(plan, board=target.name, link=link), out)
     if as_json:
         emit_json({"identity": plan.identity, "files": [str(path) for path in files]})
@@ -109,9 +111,12 @@ def _target(told: dict[str, Any], given: str | None) -> Board:
     from rtl_gen.build.boards import load_board
 
     named, note = told["board"], told["note"]
-    numbers = (note.get("clock_hz"), note.get("baud"))
-    if not all(type(number) is int and number > 0 for number in numbers) or not isinstance(
-        note.get("benchmark"), bool
+    numbers = [note.get("clock_hz")]
+    if note.get("baud") is not None:  # as on SPI and USB
+        numbers.append(note["baud"])
+    flags = (note.get("benchmark"), note.get("usb", False))
+    if not all(type(number) is int and number > 0 for number in numbers) or not all(
+        isinstance(flag, bool) for flag in flags
     ):
         raise UsageError("The build was not made by 'bnnhw build'.", _AGAIN)
     if named.endswith(".py") and given is None:

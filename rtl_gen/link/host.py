@@ -24,6 +24,7 @@ from .reply import ReplySender
 from .request import RequestBuffer, RequestReceiver
 from .spi import SPI_WIRES, SpiPeripheral
 from .uart import UartReceiver, UartTransmitter
+from .usb import USB_WIRES, UsbSerial
 from .weights import WeightLoader
 
 __all__ = ["UART_WIRES", "HostLink", "default_credits"]
@@ -39,7 +40,7 @@ def default_credits(frame_bytes: int) -> int:
 
 
 class HostLink(wiring.Component):
-    """Puts an accelerator behind a UART or SPI that carries the frames of `docs/protocol.md`.
+    """Puts an accelerator behind a UART, SPI or USB that carries the frames of `docs/protocol.md`.
 
     A request's payload appears on `o` only after its CRC was right, in the order of arrival, a byte
     every two cycles; it may stall for any time. Answers on `i` belong to the requests in the same
@@ -49,7 +50,7 @@ class HostLink(wiring.Component):
     Parameters
     ----------
     divisor : int or None
-        Cycles per bit of the UART, at least 4; None where the line is SPI.
+        Cycles per bit of the UART, at least 4; None where the line is SPI or USB.
     frame_bytes, answer_bytes : int
         Bytes of one request payload and of one answer.
     classes : int
@@ -66,6 +67,8 @@ class HostLink(wiring.Component):
         As in `WeightLoader`.
     benchmark : bool
         Run an image many times where the host asks for it, see `Benchmark`.
+    usb : bool
+        The line is USB, and `usb` and `usb_io` are there: see `UsbSerial`.
 
     Members
     -------
@@ -75,6 +78,8 @@ class HostLink(wiring.Component):
         The line to the host, from a register.
     sck, cs, mosi, miso : Signal()
         In place of these two, where the line is SPI: see `SpiPeripheral`.
+    usb_p_i, usb_n_i, usb_p_o, usb_n_o, usb_oe, usb_pullup : Signal()
+        In place of them, where it is USB: see `UsbSerial`.
     o : stream of `word(1, 8)`, out
         Request payloads, `last` on the last byte.
     i : stream of `word(1, 8)`, in
@@ -85,7 +90,9 @@ class HostLink(wiring.Component):
     Raises
     ------
     ValueError
-        If a parameter is out of range.
+        If a parameter is out of range, or a divisor is given for USB.
+    ToolMissing
+        If USB is asked for, and LUNA is not installed.
     """
 
     def __init__(
@@ -101,10 +108,14 @@ class HostLink(wiring.Component):
         weight_blocks=0,
         weight_crc=None,
         benchmark=False,
+        usb=False,
     ):
         if not isinstance(answer_bytes, int) or answer_bytes < 1:
             raise ValueError(f"answer_bytes must be a positive integer, not {answer_bytes!r}")
-        self._spi = SpiPeripheral() if divisor is None else None
+        if usb and divisor is not None:
+            raise ValueError(f"divisor must be None for USB, not {divisor!r}")
+        self._usb = UsbSerial() if usb else None
+        self._spi = SpiPeripheral() if divisor is None and not usb else None
         if divisor is not None:
             self._rx = UartReceiver(divisor=divisor)
             self._tx = UartTransmitter(divisor=divisor)
@@ -126,7 +137,7 @@ class HostLink(wiring.Component):
         answer = answer_bytes + (CLOCKS_BYTES if benchmark else 0)
         longest = HEADER_BYTES + max(answer, len(self._hello.pack())) + CRC_BYTES
         self._encoder = CobsEncoder(max_bytes=longest)
-        wires = UART_WIRES if self._spi is None else SPI_WIRES
+        wires = USB_WIRES if usb else UART_WIRES if self._spi is None else SPI_WIRES
         members = {**wires, "o": Out(port(1, 8)), "i": In(port(1, 8))}
         if writable:
             members["o_load"] = Out(port(1, CHUNK_BITS))
@@ -184,7 +195,7 @@ class HostLink(wiring.Component):
             self._bench(m, self._benchmark, busy)
         return m
 
-    def _line(self, m: Module) -> tuple[Any, Any, Signal]:
+    def _line(self, m: Module) -> tuple[Any, Any, Value]:
         """Put in what makes bytes of the wires and wires of the bytes; tell where it errs."""
         if self._spi is not None:
             m.submodules.spi = spi = self._spi
@@ -195,6 +206,13 @@ class HostLink(wiring.Component):
                 self.miso.eq(spi.miso),
             ]
             return spi.o, spi.i, spi.error
+        if self._usb is not None:
+            m.submodules.usb = usb = self._usb
+            for name, member in USB_WIRES.items():
+                outer, inner = getattr(self, name), getattr(usb, name)
+                m.d.comb += inner.eq(outer) if member.flow is In else outer.eq(inner)
+            # What arrives damaged is sent again below our sight.
+            return usb.o, usb.i, Const(0)
         m.submodules.uart_rx = uart_rx = self._rx
         m.submodules.uart_tx = uart_tx = self._tx
         m.d.comb += [uart_rx.rx.eq(self.rx), self.tx.eq(uart_tx.tx)]
