@@ -8,7 +8,11 @@ module ROUTED_LC(input I0, I1, I2, I3, CIN, CLK, CEN, SR, output LO, O, COUT);
   wire carry = CIN_CONST ? CIN_SET : CIN;
   wire clk = NEG_CLK ? ~CLK : CLK;
   reg q = 0;
-  assign LO = LUT_INIT[{I3, I2, I1, I0}];
+  // Chosen step by step, so that an input which is unknown and does not matter stays without effect.
+  wire [7:0] by_3 = I3 ? LUT_INIT[15:8] : LUT_INIT[7:0];
+  wire [3:0] by_2 = I2 ? by_3[7:4] : by_3[3:0];
+  wire [1:0] by_1 = I1 ? by_2[3:2] : by_2[1:0];
+  assign LO = I0 ? by_1[1] : by_1[0];
   assign COUT = CARRY_ENABLE & (I1 & I2 | (I1 | I2) & carry);
   assign O = DFF_ENABLE ? q : LO;
   generate

@@ -132,13 +132,13 @@ def _ice40(name: str, cell: Mapping[str, Any]) -> _Cell:
         }
         return "ROUTED_PLL", {}, {"i": "clk", "LOCK": wires["LOCK"], **outputs}
     if kind == "SB_IO":
-        way = str(cell["parameters"]["PIN_TYPE"])
-        if way == "000001":
+        way = int(str(cell["parameters"]["PIN_TYPE"]), 2)
+        if way == 0b000001:
             there = {"i": wires["PACKAGE_PIN"], "o": wires["D_IN_0"]} if "D_IN_0" in wires else {}
-        elif way in ("101001", "011001"):
+        elif way in (0b101001, 0b011001):
             there = {"i": wires["D_OUT_0"], "o": wires["PACKAGE_PIN"]}
         else:
-            raise _refused(name, f"a pin of type {way}")
+            raise _refused(name, f"a pin of type {way:06b}")
         return "ROUTED_BUFFER", {}, there
     raise _refused(name, f"its type is {kind}")
 
