@@ -88,6 +88,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     page.parent.mkdir()
     page.write_text(f"# Head\n\n{signoff_page.BEGIN}\nold\n{signoff_page.END}\n\nTail\n")
     monkeypatch.setattr(signoff, "ROOT", tmp_path)
+    monkeypatch.setattr(signoff, "FOLDER", tmp_path / "docs" / "signoff")
     monkeypatch.setattr(signoff, "PAGE", page)
     monkeypatch.setattr(signoff, "read", lambda: signing.read(tmp_path / "docs" / "signoff"))
     return tmp_path
@@ -113,9 +114,17 @@ def test_goes_on_after_what_fails(
     text = (checkout / "docs" / "verification.md").read_text()
     assert text.startswith("# Head\n") and text.endswith("\n\nTail\n") and "old" not in text
     assert "**3 of 7 items are met.**" in text
-    # An old record is no run: the same item once more, which writes the same file.
-    assert signoff.main(["--only", "good"]) == 1
-    assert json.loads((checkout / "docs" / "signoff" / "good.json").read_text())["met"]
+    assert signoff.main(["--only", "good"]) == 0
+
+
+def test_an_old_record_is_no_run(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = checkout / "docs" / "signoff" / "silent.json"
+    old.parent.mkdir()
+    old.write_text(json.dumps(item("silent")))
+    step = Step("silent", "fake", ("silent", "nothing", "0"))
+    monkeypatch.setattr(signoff, "STEPS", (step,))
+    assert signoff.main([]) == 1
+    assert signoff.main(["--page"]) == 0
 
 
 def test_options(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
