@@ -4,10 +4,12 @@
 
 Each row is a Python and an environment of its own, in DIR if it is to be kept. In the oldest,
 amaranth, cocotb and NumPy are those that their lower bounds name; all else is what pip finds
-newest. The suite itself runs with what is newest on the Python of the checkout's environment.
+newest. Rows that are not run keep what an earlier run found. The suite itself runs with what is
+newest on the Python of the checkout's environment.
 """
 
 import argparse
+import datetime
 import json
 import sys
 import tempfile
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .environments import Missing, environment, interpreter, lowest, requirements_of, run
-from .signing import Item, record
+from .signing import Item, read, record
 
 __all__ = ["BOUND", "ROWS", "SLICE", "Row", "main"]
 
@@ -31,7 +33,7 @@ SLICE = (
     "tests/bnnhw/plan",
     "tests/bnnhw/test_bits.py",
     "tests/rtl_gen/test_queue.py",
-    "tests/rtl_gen/test_mvtu.py",
+    "tests/rtl_gen/test_argmax.py",
     "tests/rtl_gen/test_verilog.py",
     "tests/rtl_gen/test_tracing.py",
     "tests/sim/test_interpreted.py",
@@ -91,14 +93,15 @@ def _tests(report: Path) -> dict[str, int]:
 def _measured(row: Row, folder: Path) -> dict[str, Any]:
     """Make the environment of a row and run the tests in it."""
     before = time.monotonic()
-    found: dict[str, Any] = {"python": row.python, "why": ""}
+    today = datetime.date.today().isoformat()
+    found: dict[str, Any] = {"python": row.python, "date": today, "why": ""}
     try:
         own = environment(folder / row.name, interpreter(row.python), row.words())
         found["versions"] = json.loads(run([str(own), "-c", _VERSIONS % (BOUND,)]))
         report = folder / f"{row.name}.xml"
         try:
-            words = ["-q", "-n0", "-p", "no:cacheprovider", f"--junitxml={report}", *SLICE]
-            run([str(own), "-m", "pytest", *words])
+            words = ["-q", "-n0", "-m", "not slow", "-p", "no:cacheprovider"]
+            run([str(own), "-m", "pytest", *words, f"--junitxml={report}", *SLICE])
         except RuntimeError as error:
             found["why"] = str(error)[-800:]
         found |= _tests(report) if report.is_file() else {}
@@ -119,14 +122,16 @@ def item_of(rows: Mapping[str, Mapping[str, Any]]) -> Item:
         versions = ", ".join(f"{key} {value}" for key, value in found.get("versions", {}).items())
         outcome = f"{found.get('tests', 0)} tests passed" if _passed(found) else "**failed**"
         told.append(f"{name} ({versions or 'not made'}): {outcome}")
-    failed = [f"{name}: {one['why'] or one}" for name, one in rows.items() if not _passed(one)]
+    missing = [row.name for row in ROWS if row.name not in rows]
+    failed = [f"Not run: {', '.join(missing)}."] if missing else []
+    failed += [f"{name}: {one['why'] or one}" for name, one in rows.items() if not _passed(one)]
     return Item(
         "versions",
         "The oldest and the newest allowed versions of amaranth, cocotb and NumPy work.",
         "python -m scripts.version_matrix",
         "a slice of the tests passes in each, none skipped",
         "; ".join(told),
-        len(rows) == len(ROWS) and not failed,
+        not failed,
         round(sum(found["seconds"] for found in rows.values()), 1),
         {"rows": dict(rows), "slice": list(SLICE)},
         " ".join(failed)[:600],
@@ -143,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if unknown := [name for name in args.only or () if name not in known]:
         parser.error(f"ROW must be one of {', '.join(known)}, not {unknown[0]!r}")
-    found = {}
+    found: dict[str, Any] = read().get("versions", {}).get("details", {}).get("rows", {})
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,9 +156,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if row.name in (args.only or known):
                 found[row.name] = _measured(row, folder)
                 print(f"{row.name}: {found[row.name]}", file=sys.stderr, flush=True)
-    if not args.only:
-        record(item_of(found))
-    return 0 if all(map(_passed, found.values())) else 1
+    rows = {name: found[name] for name in known if name in found}
+    record(item_of(rows))
+    return 0 if all(_passed(rows[name]) for name in args.only or known) else 1
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ def test_outcomes(
         return '{"numpy": "2.0"}'
 
     monkeypatch.setattr(version_matrix, "run", run)
+    monkeypatch.setattr(version_matrix, "read", dict)
     monkeypatch.setattr(version_matrix, "record", lambda item, *_: items.append(item))
     monkeypatch.setattr(version_matrix, "interpreter", lambda version: Path(version))
     monkeypatch.setattr(version_matrix, "environment", lambda folder, python, words: python)
@@ -61,8 +62,20 @@ def test_outcomes(
     (item,) = items
     assert item.met == passed and bool(item.short) != passed
     assert ("oldest-3.11 (numpy 2.0): 9 tests passed" in item.measured) == passed
-    assert version_matrix.main(["--only", "oldest-3.11"]) == (0 if passed else 1)
-    assert len(items) == 1
+
+
+def test_rows_that_did_not_run_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    items: list[Any] = []
+    good = {"why": "", "tests": 9, "failures": 0, "errors": 0, "skipped": 0, "seconds": 1.0}
+    kept = {row.name: good for row in ROWS[1:]}
+    monkeypatch.setattr(version_matrix, "record", lambda item, *_: items.append(item))
+    monkeypatch.setattr(version_matrix, "_measured", lambda row, folder: good)
+    for stored, met in (({}, False), ({"versions": {"details": {"rows": kept}}}, True)):
+        monkeypatch.setattr(version_matrix, "read", lambda stored=stored: stored)
+        assert version_matrix.main(["--only", ROWS[0].name]) == 0
+        assert items[-1].met == met
+    assert items[0].short == "Not run: newest-3.12, newest-3.13."
+    assert list(items[1].details["rows"]) == [row.name for row in ROWS]
 
 
 def test_an_interpreter_that_is_missing_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +85,7 @@ def test_an_interpreter_that_is_missing_is_no_success(monkeypatch: pytest.Monkey
         raise Missing(f"Python {version} is not here")
 
     monkeypatch.setattr(version_matrix, "interpreter", interpreter)
+    monkeypatch.setattr(version_matrix, "read", dict)
     monkeypatch.setattr(version_matrix, "record", lambda item, *_: items.append(item))
     assert version_matrix.main([]) == 1
     assert not items[0].met and "oldest-3.11: Python 3.11 is not here" in items[0].short
