@@ -175,22 +175,19 @@ def compare_weights(placed: Placed, plan: Plan, text: str) -> dict[str, Compared
 def _compare_words(
     columns: Mapping[int, list[int]], weights: npt.NDArray[Any], pe: int, simd: int
 ) -> Compared:
-    """Join block RAMs that lie side by side, cut their rows into words, and look up every weight.
+    """Join block RAMs that lie side by side to words, and look up every weight.
 
     The array reads words synapse fold fastest; lane s of PE p is bit p·simd + s.
     """
     lanes = [columns[k] for k in sorted(columns)]
-    width = pe * simd
-    side = max(1, sum(lane[0] for lane in lanes) // width)
     synapse_folds = -(-weights.shape[1] // simd)
     wrong, what = 0, ""
     for (row, column), weight in np.ndenumerate(weights):
         number = row // pe * synapse_folds + column // simd
-        line, slot = divmod(number, side)
-        at = slot * width + row % pe * simd + column % simd
+        at = row % pe * simd + column % simd
         for lane in lanes:
             if at < lane[0]:
-                differs = lane[1 + line] >> at & 1 != weight
+                differs = lane[1 + number] >> at & 1 != weight
                 break
             at -= lane[0]
         else:
