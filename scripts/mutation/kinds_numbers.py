@@ -190,7 +190,7 @@ KINDS = (
     *(
         Kind(
             name=f"top-k{what}", tests="rtl_gen/test_topk.py", block="TopK",
-            play=lambda t, n=number, **how: t.ranked(t.CASES[n], frames=6, **how),
+            play=lambda t, n=number, **how: t.ranked(t.CASES[n], frames=20, **how),
         )
         for what, number in (("", -1), (", scaled", 18))
     ),

@@ -135,7 +135,7 @@ KINDS = (
         Kind(
             name=f"sliding window, {name}", tests="rtl_gen/test_window.py",
             block="SlidingWindow", play=_windowed(name),
-            also=(call("test_named_shapes", name),),
+            also=(call("test_long_stalls_in_a_frame_and_at_its_end", name),),
         )
         for name in ("zero", "grouped")
     ),

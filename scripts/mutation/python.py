@@ -63,9 +63,10 @@ MODULES = (
     *(
         Subject(f"golden/{name}", (_MOVES, _WHOLE))
         for name in (
-            "plain", "plain_windows", "packed", "packed_joins", "packed_sums", "packed_windows",
+            "plain", "plain_windows", "packed_joins", "packed_sums", "packed_windows",
         )
     ),
+    Subject("golden/packed", (_MOVES, _WHOLE, "golden/test_many_levels.py")),
     Subject("golden/runner", (_WHOLE,)),
     *(
         Subject(f"golden/{name}", (_KERNELS,))
@@ -75,8 +76,9 @@ MODULES = (
     Subject("plan/pack", ("plan/test_pack.py",)),
     *(
         Subject(f"load/{name}", (f"load/test_{name}.py",))
-        for name in ("exact", "pieces", "roundings", "decide", "scores")
+        for name in ("exact", "pieces", "roundings", "scores")
     ),
+    Subject("load/decide", ("load/test_decide.py", "load/test_top_k.py")),
     *(Subject(f"load/{name}", _CANONICAL) for name in ("canonical", "canonical_layers")),
 )  # fmt: skip
 """Golden model, packing, and what makes thresholds of norms and signs."""

@@ -178,6 +178,38 @@ def test_long_lines_go_around_a_buffer_that_is_no_power_of_two() -> None:
     in_time(given)
 
 
+def stalled_once(given: Given, stop: int) -> None:
+    """Stop the output for long after `stop` words: nothing of what is left is overwritten."""
+    sent, wanted = traffic(given, 3)
+    dut, taken, got = SlidingWindow(**given), 0, []
+    top, left, _, _ = given["padding"]
+
+    async def source(ctx: Any) -> None:
+        nonlocal taken
+        for one in sent:
+            await send(ctx, dut.i, [one])
+            taken += 1
+
+    async def sink(ctx: Any) -> None:
+        got.extend(await receive(ctx, dut.o, stop))
+        for _ in range(2 * dut.depth):
+            await ctx.tick()
+        # All but the places of the padding in front of the first window.
+        front = (top * given["width"] + left) * given["channels"] // given["lanes"]
+        assert stop > 1 or taken == dut.depth - front
+        got.extend(await receive(ctx, dut.o, len(wanted) - stop))
+
+    run(dut, source, sink, deadline=3 * dut.depth + 2 * len(wanted) + 3 * len(sent))
+    assert got == wanted
+
+
+@pytest.mark.parametrize("name", ["same", "zero", "strided", "grouped"])
+def test_long_stalls_in_a_frame_and_at_its_end(name: str) -> None:
+    words = SlidingWindow(**NAMED[name]).words_out
+    for stop in (1, words // 2, words - 2, words - 1, words):
+        stalled_once(NAMED[name], stop)
+
+
 @pytest.mark.parametrize("name", ["same", "zero", "depthwise", "strided", "whole image", "grouped"])
 @pytest.mark.parametrize("pace", [1, 2, 3, 4, 8, 9, 10])
 def test_input_at_the_rate_of_the_window(name: str, pace: int) -> None:

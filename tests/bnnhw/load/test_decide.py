@@ -47,6 +47,29 @@ def test_two_classes_of_one_scale_are_always_decided(difference: Fraction) -> No
         assert np.argmax(scale * np.array([a, b]) + offset) == winner([Fraction(a), b + difference])
 
 
+def exists(grid: Grid, gains: list[Fraction], bias: Fraction) -> bool:
+    """Whether any integer offset of the second class decides as the scores do."""
+    pairs = list(product(range(grid.low, grid.high + 1, grid.step), repeat=2))
+    wins = [gains[0] * a >= gains[1] * b + bias for a, b in pairs]
+    span = grid.high - grid.low + 1
+    return any([a >= b + offset for a, b in pairs] == wins for offset in range(-span - 1, span + 2))
+
+
+@pytest.mark.parametrize("grid", [Grid(0, 1, 4), Grid(-3, 2, 4), Grid(1, 3, 3), Grid(-9, 4, 3)])
+def test_two_classes_are_refused_only_where_no_offset_decides(grid: Grid) -> None:
+    seen = set()
+    for one, other in ((1, 2), (2, 1), (2, 3), (3, 2), (4, 5)):
+        gains = [Fraction(one), Fraction(other)]
+        for bias in (Fraction(n, 2) for n in range(-24, 25)):
+            try:
+                found = class_offsets(grid, gains, [Fraction(0), bias])[0] == 1
+            except Undecidable:
+                found = False
+            assert found == exists(grid, gains, bias), (one, other, bias)
+            seen.add(found)
+    assert seen == {False, True}
+
+
 def test_equal_scores_need_no_offset() -> None:
     scale, offset = class_offsets(Grid(-3, 2, 4), [Fraction(2)] * 3, [Fraction(5)] * 3)
     assert scale == 1 and offset.tolist() == [0] * 3
@@ -91,6 +114,12 @@ def test_too_many_classes() -> None:
     count = decide._CLASSES_CAP + 1
     with pytest.raises(Undecidable, match="^it has 1025 classes with different scales or biases$"):
         class_offsets(Grid(0, 1, 2), [Fraction(1)] * count, list(map(Fraction, range(count))))
+
+
+def test_as_many_values_as_are_looked_at() -> None:
+    grid = Grid(0, 1, decide._VALUES_CAP)
+    with pytest.raises(Undecidable, match="^classes 0 and 1 have scales that no integer offset"):
+        class_offsets(grid, [Fraction(1), Fraction(2)], [Fraction(0)] * 2)
 
 
 def test_too_many_values() -> None:

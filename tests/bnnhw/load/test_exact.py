@@ -68,6 +68,7 @@ def test_signs_are_true_a_hair_beside_a_tie(way: int) -> None:
 @pytest.mark.parametrize("grid", [Grid(-7, 2, 8), Grid(-3, 1, 7), Grid(0, 5, 2), Grid(4, 1, 1)])
 def test_switch_is_where_the_condition_changes(grid: Grid, direction: int, switch: int) -> None:
     def holds(value: int) -> bool:
+        assert value in range(grid.low, grid.high + 1, grid.step)
         return value >= switch if direction > 0 else value <= switch
 
     found = find_switch(holds, grid)
