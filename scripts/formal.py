@@ -20,7 +20,7 @@ import pytest
 import sim.formal
 from sim.formal import Result, Verdict
 
-from .signing import ROOT, Item, record
+from .signing import ROOT, Item, read, record
 
 __all__ = ["FILES", "Watch", "main"]
 
