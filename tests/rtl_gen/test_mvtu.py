@@ -21,15 +21,17 @@ SHAPES = [(1, 1), (1, 7), (5, 1), (2, 3), (4, 6), (5, 7), (3, 10)]
 class Layer:
     """A random dense layer, computed in ±1 and in plain sight."""
 
-    def __init__(self, rows: int, columns: int, seed: int, *, thresholds: bool = True) -> None:
+    def __init__(
+        self, rows: int, columns: int, seed: int, *, thresholds: bool = True, count: int = 4
+    ) -> None:
         dice = np.random.default_rng(seed)
         self.rows, self.columns, self.thresholds = rows, columns, thresholds
         self.weight = dice.integers(0, 2, (rows, columns), np.uint8)
         self.direction = dice.choice([-1, 1], rows)
-        self.vectors = dice.integers(0, 2, (4, columns))
+        self.vectors = dice.integers(0, 2, (count, columns))
         self.dots = (2 * self.vectors - 1) @ (2 * self.weight.astype(int) - 1).T
         # Most are just reached by one of the vectors, or just not: there a wrong count shows.
-        near = self.dots[dice.integers(0, 4, rows), range(rows)] + dice.integers(0, 2, rows)
+        near = self.dots[dice.integers(0, count, rows), range(rows)] + dice.integers(0, 2, rows)
         anywhere = dice.integers(-columns - 2, columns + 3, rows)
         self.level = np.where(dice.random(rows) < 0.75, near, anywhere)
         reached = np.where(self.direction > 0, self.dots >= self.level, self.dots <= self.level)
@@ -101,8 +103,8 @@ def long(traffic: Any) -> Any:
 @pytest.mark.parametrize("stalls", [50, {"o": 90}, {"o": "patient"}, {"o": 50, "i": 25}])
 def test_a_full_unit_loses_nothing(stalls: Any) -> None:
     for thresholds, pe, simd in [(True, 2, 3), (False, 2, 3), (True, 1, 2), (False, 4, 6)]:
-        layer = Layer(4, 6, 1, thresholds=thresholds)
-        exercise(layer.unit(pe, simd), *long(layer.traffic(pe, simd)), stalls=stalls)
+        layer = Layer(4, 6, 1, thresholds=thresholds, count=24)
+        exercise(layer.unit(pe, simd), *layer.traffic(pe, simd), stalls=stalls)
     for shape, pe, simd in [((2, 2, 3), 1, 3), ((5, 1, 9), 1, 3)]:
         grouped = Grouped(shape, pe, simd, kind="thresholds", bits=1, masked=True)
         exercise(grouped.unit(), *long(grouped.traffic()), stalls=stalls)

@@ -150,9 +150,7 @@ NAMED: dict[str, Given] = {
     "stride above kernel": shape(kernel=(2, 1), stride=(4, 3), height=7),
     "rows never used": shape(kernel=(2, 3), stride=(5, 1), height=6),
     "dilated": shape(dilation=(2, 2), padding=(2, 2, 2, 2), pad=1),
-    "dilated around": shape(
-        kernel=(2, 2), dilation=(4, 5), padding=(3, 4, 3, 4), height=2, width=2
-    ),
+    "dilated around": shape(kernel=(2, 2), dilation=(4, 5), padding=(3, 4) * 2, height=2, width=2),
     "full padding": shape(padding=(2, 2, 2, 2), pad=None),
     "more than full": shape(kernel=(1, 1), padding=(1, 2, 3, 1), pad=3),
     "depthwise": shape(channels=4, groups=4, padding=SAME),
@@ -182,20 +180,17 @@ def stalled_once(given: Given, stop: int) -> None:
     """Stop the output for long after `stop` words: nothing of what is left is overwritten."""
     sent, wanted = traffic(given, 3)
     dut, taken, got = SlidingWindow(**given), 0, []
-    top, left, _, _ = given["padding"]
+    front = given["channels"] * (given["padding"][0] * given["width"] + given["padding"][1])
 
     async def source(ctx: Any) -> None:
         nonlocal taken
-        for one in sent:
-            await send(ctx, dut.i, [one])
-            taken += 1
+        for taken in range(len(sent)):
+            await send(ctx, dut.i, [sent[taken]])
 
     async def sink(ctx: Any) -> None:
         got.extend(await receive(ctx, dut.o, stop))
-        for _ in range(2 * dut.depth):
-            await ctx.tick()
+        await ctx.tick().repeat(2 * dut.depth)
         # All but the places of the padding in front of the first window.
-        front = (top * given["width"] + left) * given["channels"] // given["lanes"]
         assert stop > 1 or taken == dut.depth - front
         got.extend(await receive(ctx, dut.o, len(wanted) - stop))
 
