@@ -14,7 +14,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from .mutation.results import Fate, Judged, score, survivors
@@ -84,38 +84,51 @@ _PARTS = {
 }
 
 
-def _judged(part: _Part, only: Sequence[str], count: int, seed: int, fresh: bool) -> list[Judged]:
+@dataclass
+class _Found:
+    """Verdicts, and what there are none of."""
+
+    judged: list[Judged] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+
+
+def _judged(part: _Part, args: argparse.Namespace) -> _Found:
     """Judge what was asked for; of the rest take what is known."""
-    reasons, state, found = Reasons(part.name), State(part.name), []
+    reasons, state, found = Reasons(part.name), State(part.name), _Found()
+    count = args.count or part.count
     for task in part.tasks():
-        if only and not any(some in task.name for some in only):
+        if args.only and not any(some in task.name for some in args.only):
             continue
-        name = task.depends(count=count, seed=seed)
-        known = None if only or fresh else state.get(task.name, name)
+        name = task.depends(count=count, seed=args.seed)
+        known = None if args.only or args.fresh else state.get(task.name, name)
+        if known is None and args.known:
+            found.missing.append(task.name)
+            continue
         if known is None:
-            known = task.judge(count=count, seed=seed)
+            known = task.judge(count=count, seed=args.seed)
             state.put(known, name)
-        found.append(reasons.applied(known))
-        print(found[-1], flush=True)
-    idle = [] if only else reasons.idle()
-    for key in idle:
-        print(f"Reason for a mutant that does not survive: {key}")
-    if idle:
-        raise SystemExit(1)
+        found.judged.append(reasons.applied(known))
+        print(found.judged[-1], flush=True)
+    found.idle = [] if args.only or found.missing else reasons.idle()
+    for what, names in (("Not judged", found.missing), ("Reason without survivor", found.idle)):
+        for one in names:
+            print(f"{what}: {one}")
     return found
 
 
-def _run(part: _Part, judged: list[Judged], seed: int, *, whole: bool) -> bool:
+def _written(part: _Part, found: _Found, seed: int, *, whole: bool) -> bool:
     """Say what came of it, and write it down if it is all of them; whether all is explained."""
-    fates, share = score(judged)
+    fates, share = score(found.judged)
     differ = fates.total() - fates[Fate.EQUAL]
+    left_out = f", {len(found.missing)} kinds not judged" if found.missing else ""
     text = (
-        f"{100 * share:.1f} % killed: {fates[Fate.KILLED]} of {differ}; {len(judged)} kinds, "
+        f"{100 * share:.1f} % killed: {fates[Fate.KILLED]} of {differ}; {len(found.judged)} kinds, "
         f"{fates[Fate.EQUAL]} more proved equal, {fates[Fate.EXPLAINED]} explained, "
-        f"{fates[Fate.OPEN]} open"
+        f"{fates[Fate.OPEN]} open{left_out}"
     )
     print(text)
-    explained = not fates[Fate.OPEN]
+    explained = not (fates[Fate.OPEN] or found.idle or found.missing)
     if whole:
         item = Item(
             name=f"mutants-{part.name}",
@@ -124,11 +137,12 @@ def _run(part: _Part, judged: list[Judged], seed: int, *, whole: bool) -> bool:
             required=f"{part.least} mutants, {100 * part.share:.0f} % killed, the rest explained",
             measured=text,
             met=explained and share >= part.share and fates.total() >= part.least,
-            seconds=round(sum(group.seconds for group in judged), 1),
+            seconds=round(sum(group.seconds for group in found.judged), 1),
             details={
                 "seed": seed,
-                "kinds": [group.row() for group in judged],
-                "survivors": survivors(judged),
+                "kinds": [group.row() for group in found.judged],
+                "not judged": found.missing,
+                "survivors": survivors(found.judged),
             },
         )
         record(item, *part.packages)
@@ -142,14 +156,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="part of a name")
     parser.add_argument("--count", type=int, help="mutants of each kind of block or module")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--known", action="store_true", help="judge nothing, write what is known")
     parser.add_argument("--fresh", action="store_true", help="forget what is known")
     args = parser.parse_args(arguments)
     # Benches that are stopped by an exception leave components behind that nobody elaborated.
     warnings.simplefilter("ignore")
     part = _PARTS[args.part]
-    count = args.count or part.count
-    judged = _judged(part, args.only, count, args.seed, args.fresh)
-    return 0 if _run(part, judged, args.seed, whole=not args.only) else 1
+    found = _judged(part, args)
+    return 0 if _written(part, found, args.seed, whole=not args.only) else 1
 
 
 if __name__ == "__main__":

@@ -63,9 +63,10 @@ MODULES = (
     *(
         Subject(f"golden/{name}", (_MOVES, _WHOLE))
         for name in (
-            "plain", "plain_windows", "packed_joins", "packed_sums", "packed_windows",
+            "plain", "plain_windows", "packed_joins", "packed_windows",
         )
     ),
+    Subject("golden/packed_sums", (_MOVES, _WHOLE, _KERNELS)),
     Subject("golden/packed", (_MOVES, _WHOLE, "golden/test_many_levels.py")),
     Subject("golden/runner", (_WHOLE,)),
     *(
