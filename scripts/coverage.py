@@ -22,7 +22,7 @@ from .signing import Item, record
 
 # Amaranth's simulator runs the portable designs; those of the families run in Icarus, which takes
 # several times as long.
-DRAWN = {"generic": 120, "ice40": 10, "ecp5": 10}
+DRAWN = {"generic": 60, "ice40": 6, "ecp5": 6}
 _LIMIT = {"generic": 600, "ice40": 250, "ecp5": 250}
 
 
