@@ -250,9 +250,11 @@ def compare_tables(placed: Placed, text: str) -> Compared:
             for net in cell["connections"].get(pin, ()):
                 nets.setdefault(net, []).append(k)
         wired = list(nets.values())
-        differ = min(
-            _differ(wanted, there, wired, way, mode == "CCU2") for way in _ways(wired, mode)
-        )
+        differ = 1 << len(nets)
+        for way in _ways(wired, mode):
+            differ = min(differ, _differ(wanted, there, wired, way, mode == "CCU2"))
+            if not differ:
+                break
         what = what or (f"{name} at {cell['attributes']['NEXTPNR_BEL']}" if differ else "")
         items, bits, wrong = items + 1, bits + (1 << len(nets)), wrong + differ
     return Compared(items, bits, wrong, what)

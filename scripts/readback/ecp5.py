@@ -54,6 +54,7 @@ def run(tell: Tell) -> Item:
         met=met,
         seconds=time.monotonic() - start,
         details=row,
+        short="Wires are not read back: what the bitstream's routing says is not simulated.",
     )
 
 

@@ -142,6 +142,8 @@ def _item(design: Design, tried: dict[str, Tried], sizes: dict[str, int], second
         f"({100 * caught / max(1, changed):.0f} %); {drawn} drawn",
         met=changed >= _LEAST,
         seconds=seconds,
+        short=f"{changed - caught} flips that change the logic were not seen by so few images: "
+        "a table's entry that they never choose, a weight that turns no threshold.",
         details={
             "design": design.network, "board": design.board.name, "images": _IMAGES,
             "seed": _SEED, "baud": _BAUD,

@@ -59,4 +59,6 @@ def run(tell: Tell) -> Item:
         met=met,
         seconds=time.monotonic() - start,
         details={"rows": rows},
+        short="Timing, the PLL's analogue part and pads are not in it; bitstreams with SPRAM or "
+        "multipliers are refused, as icestorm writes no Verilog of them.",
     )

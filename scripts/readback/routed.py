@@ -22,7 +22,8 @@ def measure(design: Design, tell: Tell) -> dict[str, Any]:
         text, module=MODULE, plan=design.plan, board=design.board,
         progress=lambda line: tell(f"{name}: {line}"),
     )  # fmt: skip
-    count = design.board.family == "ecp5" and 100 or len(design.images)
+    # An ECP5 of this size runs at a tenth of the rate.
+    count = 40 if design.board.family == "ecp5" else len(design.images)
     begin = time.monotonic()
     verdict = ask_images(chip, design.plan, design.images[:count], design.labels[:count])
     tell(f"{name}: {verdict}")
@@ -51,4 +52,6 @@ def run(tell: Tell) -> Item:
         met=all(row["passed"] and row["images"] >= _LEAST for row in rows),
         seconds=time.monotonic() - start,
         details={"rows": rows},
+        short="Of iCE40 nextpnr writes no net from the clock's pad and PLL to the global buffer: "
+        "it is taken to be there. Timing is not in it.",
     )

@@ -70,4 +70,5 @@ def run(tell: Tell) -> Item:
         met=met,
         seconds=time.monotonic() - start,
         details={"rows": rows},
+        short="Without host link, PLL, pins and timing: these are in the items below it.",
     )
