@@ -1,10 +1,11 @@
 """Measure what the checks reach, and record it.
 
-`python -m scripts.coverage functional` simulates networks drawn at random and networks made for
-what those lack, in the portable Verilog and in the structures of each family; each passes against
-the golden model before its bins count. `rtl` has Verilator count lines, branches and toggles of the
-generated Verilog, `simulators` holds three simulators against each other, and `python` has
-coverage.py count lines and branches of the generator.
+`python -m scripts.coverage functional` simulates networks made for the plan and networks drawn at
+random, in the portable Verilog and in the structures of each family; each passes against the golden
+model before its bins count. A family is done when each of its bins was hit; `--all` goes on. `rtl`
+has Verilator count lines, branches and toggles of the generated Verilog, `simulators` holds three
+simulators against each other, and `python` has coverage.py count lines and branches of the
+generator.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import time
 from bnnhw.errors import CheckFailed
 from sim.coverage_cases import directed
 from sim.coverage_plan import FAMILIES, PLAN, Collector
-from sim.coverage_run import Sample, check, draw
+from sim.coverage_run import Sample, check, draw, promised
 from sim.coverage_traffic import traffic
 
 from . import coverage_python, coverage_rtl, coverage_simulators
@@ -22,40 +23,53 @@ from .signing import Item, record
 
 # Amaranth's simulator runs the portable designs; those of the families run in Icarus, which takes
 # several times as long.
-DRAWN = {"generic": 60, "ice40": 6, "ecp5": 6}
+DRAWN = {"generic": 150, "ice40": 30, "ecp5": 30}
 _LIMIT = {"generic": 600, "ice40": 250, "ecp5": 250}
 
 
-def _samples(count: int) -> list[tuple[str, Sample]]:
-    made = [(f"directed {number}", sample) for number, sample in enumerate(directed())]
+def _samples(family: str, count: int) -> list[tuple[str, Sample]]:
+    """Give what is simulated: first what has most bins that nothing before it has."""
+    left = [(f"directed {number}", sample) for number, sample in enumerate(directed())]
+    has = {what: promised(sample, family) for what, sample in left}
+    made: list[tuple[str, Sample]] = []
+    seen: set[str] = set()
+    while left:
+        best = max(left, key=lambda one: len(has[one[0]] - seen))
+        left.remove(best)
+        made.append(best)
+        seen |= has[best[0]]
     return made + [(f"drawn {seed}", draw(seed)) for seed in range(count)]
 
 
-def _measured(family: str, count: int) -> tuple[Collector, int, list[str]]:
+def _measured(family: str, count: int, *, brief: bool) -> tuple[Collector, int, list[str]]:
     """Simulate everything of a family; give hits, designs and faults."""
     collector, passed = Collector(family), 0
     faults: list[str] = []
-
-    for number, (what, sample) in enumerate(_samples(count)):
+    try:
+        traffic(collector)
+    except CheckFailed as fault:
+        faults.append(f"{family}, traffic: {fault}")
+    for number, (what, sample) in enumerate(_samples(family, count)):
+        if brief and not collector.missing:
+            break
         limit = 4000 if what.startswith("directed") else _LIMIT[family]
         try:
             passed += check(sample, collector, limit=limit)
         except CheckFailed as fault:
             faults.append(f"{family}, {what}: {fault}")
             print(faults[-1], flush=True)
-        if number % 20 == 19:
+        if number % 5 == 4:
             print(f"  {family}: {passed} designs, {len(collector.missing)} bins left", flush=True)
-    try:
-        traffic(collector)
-    except CheckFailed as fault:
-        faults.append(f"{family}, traffic: {fault}")
     return collector, passed, faults
 
 
-def functional(families: list[str], count: int | None) -> bool:
+def functional(families: list[str], count: int | None, *, brief: bool) -> bool:
     """Measure, print and record; tell whether every bin of every family was hit."""
     start = time.monotonic()
-    found = {name: _measured(name, DRAWN[name] if count is None else count) for name in families}
+    found = {
+        name: _measured(name, DRAWN[name] if count is None else count, brief=brief)
+        for name in families
+    }
     bins = sum(len(collector.wanted) for collector, _, _ in found.values())
     missing = {name: collector.missing for name, (collector, _, _) in found.items()}
     faults = [fault for _, _, some in found.values() for fault in some]
@@ -103,6 +117,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("functional", "rtl", "simulators", "python"))
     parser.add_argument("--family", choices=FAMILIES, help="this one alone, and record nothing")
+    parser.add_argument("--all", action="store_true", help="go on when every bin was hit once")
     parser.add_argument("--drawn", type=int, help="networks to draw for each family")
     given = parser.parse_args()
     if given.what == "rtl":
@@ -112,7 +127,7 @@ def main() -> int:
     if given.what == "python":
         return int(not coverage_python.measure())
     families = [given.family] if given.family else list(FAMILIES)
-    return int(not functional(families, given.drawn))
+    return int(not functional(families, given.drawn, brief=not given.all))
 
 
 if __name__ == "__main__":

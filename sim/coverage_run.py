@@ -27,7 +27,7 @@ from .netlist import models
 from .random_graphs import random_folding, random_graph
 from .samples import network
 
-__all__ = ["Sample", "check", "draw", "family_text"]
+__all__ = ["Sample", "check", "draw", "family_text", "promised"]
 
 _STALLS = (0, 0, 30, 50, 60, 90)
 
@@ -57,6 +57,12 @@ class Sample:
         """Lay it for a family."""
         folding = self.folding if family == "generic" else self.folding.on_family(family)
         return make_plan(self.graph, folding, name="net")
+
+    def codes(self) -> np.ndarray:
+        """Draw what is sent."""
+        node = self.graph.input
+        dice = np.random.default_rng(self.seed)
+        return dice.integers(0, node.grid.levels, (self.frames, *node.shape))
 
 
 def draw(seed: int) -> Sample:
@@ -109,6 +115,14 @@ def _record(sample: Sample, plan: Plan, family: str, codes: np.ndarray) -> Recor
     return record_icarus(plan, family_text(plan, family), words, **served)
 
 
+def promised(sample: Sample, family: str) -> set[str]:
+    """Name the bins that a sample hits if it passes."""
+    plan = sample.plan(family)
+    trace = golden.run(plan.graph, sample.codes(), path="plain", trace=True)
+    served = {"stall_in": sample.stall_in, "stall_out": sample.stall_out}
+    return bins_of(plan, trace.edges, **served)
+
+
 def check(sample: Sample, collector: Collector, *, limit: int) -> bool:
     """Simulate a sample, hold every edge against the golden model, and count its bins.
 
@@ -135,9 +149,7 @@ def check(sample: Sample, collector: Collector, *, limit: int) -> bool:
         return False  # Not every made-up graph has hardware.
     if plan.cycles > limit:
         return False
-    node = plan.graph.input
-    shape = (sample.frames, *node.shape)
-    codes = np.random.default_rng(sample.seed).integers(0, node.grid.levels, shape)
+    codes = sample.codes()
     recording = _record(sample, plan, collector.family, codes)
     trace = golden.run(plan.graph, codes, path="plain", trace=True)
     tally = Tally()
