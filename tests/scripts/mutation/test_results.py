@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.mutation.results import Fate, Judged, Verdict, score, survivors
+from scripts.mutation.state import State, digest
 from scripts.mutation.survivors import FILE, Reasons
 
 
@@ -61,3 +62,28 @@ def test_reasons_wrong(tmp_path: Path, text: str) -> None:
 def test_the_list_can_be_read() -> None:
     for part in ("rtl", "python"):
         assert isinstance(Reasons(part, FILE).idle(), list)
+
+
+def test_reasons_explain_what_is_open_and_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "reasons.toml"
+    file.write_text(
+        "".join(ENTRY.replace("inv a", f"m{k}").replace("fork", "queue") for k in (0, 5))
+    )
+    reasons = Reasons("rtl", file)
+    fates = [one.fate for one in reasons.applied(judged()).verdicts]
+    assert fates == [one.fate for one in judged().verdicts[:5]] + [Fate.EXPLAINED]
+    assert reasons.idle() == ["queue m0"]
+
+
+def test_state_is_shared_and_goes_with_what_it_depends_on(tmp_path: Path) -> None:
+    one, other = State("rtl", tmp_path / "new"), State("rtl", tmp_path / "new")
+    one.put(judged(), "a")
+    other.put(Judged("fork", 3), "b")
+    assert one.get("queue", "a") == other.get("queue", "a") == judged()
+    assert one.get("fork", "b") == Judged("fork", 3)
+    assert one.get("queue", "b") is None and one.get("none", "a") is None
+    assert State("python", tmp_path / "new").get("queue", "a") is None
+
+
+def test_digest_tells_where_a_text_ends() -> None:
+    assert len({digest("ab", "c"), digest("a", "bc"), digest("abc"), digest("c", "ab")}) == 4
