@@ -1,6 +1,6 @@
 """The accumulator of a row: counts of groups become that of a vector."""
 
-from amaranth.hdl import Elaboratable, Module, Mux
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -21,36 +21,42 @@ class Accumulator(wiring.Component):
         Width of the sum; at least `bits`.
     starts : bool
         Vectors start with numbers of their own, otherwise with 0.
+    hold : int
+        Vectors that take turns, a count of each; their sums go round in as many registers.
 
     Members
     -------
     step : In(1)
         Take a count; otherwise the sum stays.
     first : In(1)
-        It is the first one of a vector.
+        It is the first one of its vector.
     start : In(total_bits)
         What to add to the first one.
     count : In(bits)
     total : Out(total_bits)
+        Of the vector whose count was taken last.
 
     Raises
     ------
     ValueError
-        If `bits` is below 1, or `total_bits` below `bits`.
+        If `bits`, `total_bits` or `hold` is below 1.
 
     Platform overrides
     ------------------
     Define ``get_accumulator(accumulator) -> Elaboratable`` that drives ``accumulator.total``.
     """
 
-    def __init__(self, *, bits: int, total_bits: int, starts: bool = False) -> None:
+    def __init__(self, *, bits: int, total_bits: int, starts: bool = False, hold: int = 1) -> None:
         if not isinstance(bits, int) or bits < 1:
             raise ValueError(f"Accumulator bits must be a positive integer, not {bits!r}")
         if not isinstance(total_bits, int) or total_bits < 1:
             raise ValueError(f"Accumulator total_bits must be positive, not {total_bits!r}")
+        if not isinstance(hold, int) or hold < 1:
+            raise ValueError(f"Accumulator hold must be a positive integer, not {hold!r}")
         self._bits = bits
         self._total_bits = total_bits
         self._starts = starts
+        self._hold = hold
         super().__init__(
             {
                 "step": In(1),
@@ -76,12 +82,31 @@ class Accumulator(wiring.Component):
         """Whether vectors start with numbers of their own."""
         return self._starts
 
+    @property
+    def hold(self) -> int:
+        """Vectors that take turns."""
+        return self._hold
+
+    def earlier(self, m: Module) -> Value:
+        """Build the registers of the other vectors; give the sum to which the next count belongs.
+
+        Call it once, from whatever builds the accumulator.
+        """
+        line: Value = self.total
+        for turn in range(1, self._hold):
+            kept = Signal(self._total_bits, name=f"kept{turn}", reset_less=True)
+            with m.If(self.step):
+                m.d.sync += kept.eq(line)
+            line = kept
+        return line
+
     def elaborate(self, platform: object) -> Elaboratable:
         """Build one adder, or what the platform has instead."""
         if hasattr(platform, "get_accumulator"):
             return platform.get_accumulator(self)
         m = Module()
         begins = self.start if self._starts else 0
+        earlier = self.earlier(m)
         with m.If(self.step):
-            m.d.sync += self.total.eq(Mux(self.first, begins, self.total) + self.count)
+            m.d.sync += self.total.eq(Mux(self.first, begins, earlier) + self.count)
         return m

@@ -101,6 +101,8 @@ def _mvtu(block: MvtuPlan) -> wiring.Component:
         groups=block.groups,
         search=block.search,
         every=block.every,
+        hold=block.hold,
+        replay=block.replay,
     )
 
 

@@ -39,6 +39,9 @@ class ArrayCore(wiring.Component):
         ``"both"`` weight and activation.
     inverted : bool
         Weights that are late are complements. That spares an inverter for each lane.
+    hold : int
+        Vectors that take turns, see `Accumulator`: a first group of each, then a second one of
+        each. Every final group gives a result.
 
     Members
     -------
@@ -71,6 +74,7 @@ class ArrayCore(wiring.Component):
         every: int = 0,
         late: str = "",
         inverted: bool = False,
+        hold: int = 1,
     ) -> None:
         self._pe, self._simd, self._bits = pe, simd, bits
         self._masked, self._starts = masked, starts
@@ -78,6 +82,7 @@ class ArrayCore(wiring.Component):
         self._every = every
         self._late = late
         self._inverted = inverted
+        self._hold = hold
         totals = data.ArrayLayout(unsigned(total_bits), pe)
         super().__init__(
             {
@@ -122,8 +127,9 @@ class ArrayCore(wiring.Component):
                 half = self._simd * ((1 << self._bits) - 1)
                 count = Mux(counted.masked, half, element.count << 1)
             m.submodules[f"sum{row}"] = total = Accumulator(
-                bits=len(count), total_bits=self._total_bits, starts=self._starts
-            )
+                bits=len(count), total_bits=self._total_bits, starts=self._starts,
+                hold=self._hold,
+            )  # fmt: skip
             m.d.comb += [
                 total.step.eq(counted.there),
                 total.first.eq(counted.first),

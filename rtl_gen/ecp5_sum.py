@@ -35,13 +35,14 @@ def accumulator(component: Any) -> Module:
     width = component.total_bits
     halves: list[tuple[int, list[Value], Value | None]] = [(_FEED, [Const(1, 1)] * 4, None)]
     total, following = component.total, Signal(width)
+    earlier = component.earlier(m)
     for bit in range(width):
         counted = bit < component.bits
         pins = [
             component.count[bit] if counted else Const(1, 1),
             component.first,
             component.start[bit] if component.starts else Const(1, 1),
-            total[bit],
+            earlier[bit],
         ]
         table = _table(counted=counted, starts=component.starts)
         halves.append((table, pins, following[bit]))

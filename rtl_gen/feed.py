@@ -43,6 +43,8 @@ class Feed(wiring.Component):
         Words carry `masked` as well, see `masked_word`.
     late : bool
         `data` comes a clock behind its tags, from a register; not if words are masked.
+    style : str
+        ``"auto"``, or ``"lut"`` for LUT RAM where the platform has it.
 
     Members
     -------
@@ -67,7 +69,7 @@ class Feed(wiring.Component):
     Raises
     ------
     ValueError
-        If a parameter is below 1, or masked words are to be late.
+        If a parameter is below 1, masked words are to be late, or the style is unknown.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Feed(wiring.Component):
         bits: int = 1,
         masked: bool = False,
         late: bool = False,
+        style: str = "auto",
     ) -> None:
         given = (("words", words), ("lanes", lanes), ("repeats", repeats), ("bits", bits))
         for name, value in given:
@@ -87,6 +90,9 @@ class Feed(wiring.Component):
         self._words, self._lanes, self._repeats = words, lanes, repeats
         if late and masked:
             raise ValueError("Feed of masked words must not be late")
+        if style not in ("auto", "lut"):
+            raise ValueError(f"Feed style must be auto or lut, not {style!r}")
+        self._style = style
         self._masked = masked
         self._late = late
         self._width = lanes * bits + masked
@@ -128,6 +134,11 @@ class Feed(wiring.Component):
             group = self._straight(m, ends)
         else:
             group = self._banks(m, platform, at, taken, ends)
+        self._lead(m, platform, group)
+        return m
+
+    def _lead(self, m: Module, platform: object, group: Any) -> None:
+        """Lead what was read out, behind a register if it is to be late and has none."""
         if self._late and not self._registered(platform):
             held = Signal(self._width, name="held", reset_less=True)
             m.d.sync += held.eq(group)
@@ -135,12 +146,15 @@ class Feed(wiring.Component):
         m.d.comb += self.data.eq(group)
         if self._masked:
             m.d.comb += self.tags.masked.eq(group[-1])
-        return m
 
     def _registered(self, platform: object) -> bool:
         """Tell whether the memory has an output register of its own."""
-        deep = 2 << self._span <= _DEEP
-        return self._late and self._repeats > 1 and deep and hasattr(platform, "block_ram_shapes")
+        fits = 2 << self._span <= _DEEP and self._style == "auto"
+        return self._late and self._banked and fits and hasattr(platform, "block_ram_shapes")
+
+    @property
+    def _banked(self) -> bool:
+        return self._repeats > 1
 
     @property
     def _span(self) -> int:
@@ -214,7 +228,8 @@ class Feed(wiring.Component):
         # A word is read only after it was written, so Yosys need not build what happens if both
         # meet.
         attrs = {"no_rw_check": "1"}
-        if hasattr(platform, "block_ram_shapes") and 1 << len(writes) <= _IN_LUTS:
+        in_luts = self._style == "lut" or 1 << len(writes) <= _IN_LUTS
+        if hasattr(platform, "block_ram_shapes") and in_luts:
             attrs["ram_style"] = "distributed"
         memory: Memory[Any, Any] = Memory(
             shape=self._width, depth=1 << len(writes), init=[], attrs=attrs

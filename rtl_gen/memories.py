@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from bnnhw.fold.folding import WRITABLE
 from bnnhw.link.protocol import CHUNK_BITS
 
+from .held import HeldRom
 from .late import LateRom
 from .naming import label
 from .store import WritableStream
@@ -79,11 +80,22 @@ class Memories:
             store.o.ready.eq(sink.ready),
         ]
 
-    def late(self, name: str, words: Sequence[int], shape: Any, *, small: bool = False) -> Any:
-        """Build the submodule `name` with the ports of a `LateRom` for words of this shape."""
+    def late(
+        self, name: str, words: Sequence[int], shape: Any, *, small: bool = False, hold: int = 1
+    ) -> Any:
+        """Build the submodule `name` with the ports of a `LateRom` for words of this shape.
+
+        With `hold` a word is taken so many times, which only a ROM allows.
+        """
         width = Shape.cast(shape).width
+        style = "auto" if small else self._style
         if self._tail is None:
-            rom = LateRom(words=words, width=width, style="auto" if small else self._style)
+            rom: LateRom | HeldRom
+            if hold == 1:
+                rom = LateRom(words=words, width=width, style=style)
+            else:
+                # Only wide words are worth registers that collect them.
+                rom = HeldRom(words=words, width=width, style=style, hold=hold, split=not small)
             self._m.submodules[name] = rom
             label(rom, name)
             return rom

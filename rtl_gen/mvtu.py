@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Const, Module, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from bnnhw.fold.array import behind_clocks, fuses, unit_room
+from bnnhw.fold.array import REORDER, behind_clocks, fuses, unit_room
 from bnnhw.fold.folding import WRITABLE
 from bnnhw.fold.memory import BLOCK_FOLDS
 
 from .core import ArrayCore
 from .feed import Feed
+from .feed_held import HeldFeed
+from .in_order import InOrder
 from .memories import Memories, load_ports
 from .naming import label
 from .room import Room
@@ -40,6 +42,11 @@ class Mvtu(wiring.Component):
     With groups, vector number v of a frame meets the matrix of group v mod `groups`: the words of
     weights and numbers go on from group to group, and nothing else is there once a group. A
     depthwise convolution has one row and as many groups as channels.
+
+    With `hold`, so many vectors take turns at each word of weights, which then comes from a memory
+    that is as much narrower. They are read once all of them are there, and their results are put
+    into order again where NF > 1: the first word offered comes `latency` clocks after the first one
+    taken, and the frame takes as many clocks as without.
 
     Parameters
     ----------
@@ -73,6 +80,11 @@ class Mvtu(wiring.Component):
         Thresholds are searched as in `SearchThreshold`, not compared all at once.
     every : int
         Levels of adders between registers, see `bnnhw.fold.pipeline`.
+    hold : int
+        Vectors for which a word of weights is held, a divisor of `vectors`; 1 with groups, and
+        where weights are loaded at run time.
+    replay : str
+        As `style` of `Feed`.
 
     Members
     -------
@@ -109,6 +121,8 @@ class Mvtu(wiring.Component):
         groups: int = 1,
         search: bool = False,
         every: int = 0,
+        hold: int = 1,
+        replay: str = "auto",
     ) -> None:
         check_folding(
             "MVTU",
@@ -123,7 +137,8 @@ class Mvtu(wiring.Component):
         self._offsets = None if offsets is None else tuple(offsets)
         self._weight_style = weight_style
         self._search = search
-        self._every = every
+        self._every, self._hold, self._replay = every, hold, replay
+        self._check_hold()
         self.synapse_folds = -(-columns // simd)
         self.neuron_folds = -(-rows // pe)
         self._check_words()
@@ -138,9 +153,19 @@ class Mvtu(wiring.Component):
             search=search,
             weight_style=weight_style,
         )
-        self._room = unit_room(folds=self.synapse_folds, simd=simd, every=every, behind=behind)
+        self._room = unit_room(
+            folds=self.synapse_folds, simd=simd, every=every, behind=behind, hold=hold
+        )
         members = {"i": In(port(simd, bits, masked=masked)), "o": Out(port(pe, self._bits_out))}
         super().__init__(members | load_ports(weight_style))
+
+    def _check_hold(self) -> None:
+        if not isinstance(self._hold, int) or self._hold < 1 or self._vectors % self._hold:
+            raise ValueError(
+                f"MVTU hold must be a divisor of its {self._vectors} vectors, not {self._hold!r}"
+            )
+        if self._hold > 1 and (self._groups > 1 or self._weight_style in WRITABLE):
+            raise ValueError("MVTU with groups or weights that are loaded must have a hold of 1")
 
     def _check_words(self) -> None:
         results = self._groups * self.neuron_folds
@@ -185,22 +210,22 @@ class Mvtu(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from the first word taken to the first word offered."""
-        return self.synapse_folds - 1 + (self.neuron_folds > 1) + self._room[1]
+        folds, hold = self.synapse_folds, self._hold
+        if hold == 1:
+            return folds - 1 + (self.neuron_folds > 1) + self._room[1]
+        # A whole lot comes in; its first result leaves as one of few, or when it is in order.
+        taken = hold * folds - 1 + 1
+        if self.neuron_folds == 1:
+            return taken + hold * (folds - 1) + self._room[1]
+        return taken + hold * folds * self.neuron_folds - 1 + self._room[1] + REORDER
 
     def elaborate(self, platform: object) -> Module:
         """Build the way in, the core, its memories, what comes behind it, and the room."""
         m = Module()
         # Where words are registered, the registers are those of the memories.
         late = hasattr(platform, "block_ram_shapes")
-        both = late and not self._masked and self.neuron_folds > 1
-        m.submodules.feed = feed = Feed(
-            words=self.synapse_folds,
-            lanes=self._simd,
-            repeats=self.neuron_folds,
-            bits=self._bits,
-            masked=self._masked,
-            late=both,
-        )
+        both = late and not self._masked and (self.neuron_folds > 1 or self._hold > 1)
+        m.submodules.feed = feed = self._feed(late=both)
         label(feed, "feed")
         wiring.connect(m, wiring.flipped(self.i), feed.i)
         m.submodules.core = core = ArrayCore(
@@ -213,6 +238,7 @@ class Mvtu(wiring.Component):
             every=self._every,
             late="both" if both else "weight" if late else "",
             inverted=late and self._weight_style not in WRITABLE,
+            hold=self._hold,
         )
         label(core, "core")
         m.d.comb += [core.tags.eq(feed.tags), core.activation.eq(feed.data)]
@@ -228,8 +254,31 @@ class Mvtu(wiring.Component):
             feed.go.eq(there & numbers & (room.free | ~feed.final)),
             room.take.eq(feed.go & feed.there & feed.final),
         ]
-        lead_out(m, room.o, self.o, vectors=self._vectors)
+        self._lead_out(m, room.o)
         return m
+
+    def _feed(self, *, late: bool) -> Feed:
+        given: dict[str, Any] = {
+            "words": self.synapse_folds,
+            "lanes": self._simd,
+            "repeats": self.neuron_folds,
+            "bits": self._bits,
+            "masked": self._masked,
+            "late": late,
+            "style": self._replay,
+        }
+        return Feed(**given) if self._hold == 1 else HeldFeed(**given, hold=self._hold)
+
+    def _lead_out(self, m: Module, result: Any) -> None:
+        """Lead results out, those of vectors that took turns in the vectors' own order."""
+        if self._hold > 1 and self.neuron_folds > 1:
+            m.submodules.order = order = InOrder(
+                lanes=self._pe, bits=self._bits_out, folds=self.neuron_folds, vectors=self._hold
+            )
+            label(order, "order")
+            wiring.connect(m, result, order.i)
+            result = order.o
+        lead_out(m, result, self.o, vectors=self._vectors // self._hold)
 
     def _weigh(
         self, m: Module, memories: Memories, core: ArrayCore, feed: Feed, *, late: bool
@@ -240,13 +289,27 @@ class Mvtu(wiring.Component):
             ones = 0
             if self._weight_style not in WRITABLE:
                 ones = (1 << self._pe * self._simd) - 1
-            rom = memories.late("weights", [word ^ ones for word in self._weights], shape)
+            words = [word ^ ones for word in self._weights]
+            rom = memories.late("weights", words, shape, hold=self._hold)
             m.d.comb += [rom.take.eq(feed.tags.there), core.weight.eq(rom.word)]
             return rom.there
         weights = stream.Signature(shape).create(path=("weights",))
         memories.stream("weights", self._weights, weights)
-        m.d.comb += [weights.ready.eq(feed.tags.there), core.weight.eq(weights.payload)]
+        m.d.comb += [
+            weights.ready.eq(feed.tags.there & self._turns(m, feed)),
+            core.weight.eq(weights.payload),
+        ]
         return self._offered(weights.valid)
+
+    def _turns(self, m: Module, feed: Feed) -> Value:
+        """Say that the last of the vectors that share a word meets it."""
+        if self._hold == 1:
+            return Const(1)
+        vector = Signal(range(self._hold))
+        latest = vector == self._hold - 1
+        with m.If(feed.tags.there):
+            m.d.sync += vector.eq(Mux(latest, 0, vector + 1))
+        return latest
 
     def _offered(self, valid: Value) -> Value:
         """Say that a memory which is not loaded offers a word by the time at which it is taken."""
@@ -264,7 +327,8 @@ class Mvtu(wiring.Component):
         unit: Any
         numbers: Value = Const(1)
         if self.fused:
-            starts = memories.late("starts", self._starts(), core.start.shape(), small=True)
+            words, shape = self._starts(), core.start.shape()
+            starts = memories.late("starts", words, shape, small=True, hold=self._hold)
             m.d.comb += [starts.take.eq(core.take_start), core.start.eq(starts.word)]
             numbers = starts.there
         elif self._thresholds is not None and self._search:
@@ -279,7 +343,8 @@ class Mvtu(wiring.Component):
                 levels=self._levels,
             )
             label(unit, "threshold")
-            memories.stream("levels", self._thresholds, unit.i_threshold, small=True)
+            words = self._repeated(self._thresholds)
+            memories.stream("levels", words, unit.i_threshold, small=True)
             numbers = self._offered(unit.i_threshold.valid)
             result = self._through(m, counted, unit)
         elif self._offsets is not None:
@@ -287,7 +352,8 @@ class Mvtu(wiring.Component):
                 lanes=self._pe, bits=self.count_bits, bits_out=self._bits_out
             )
             label(unit, "offset")
-            memories.stream("constants", self._offsets, unit.i_offset, small=True)
+            words = self._repeated(self._offsets)
+            memories.stream("constants", words, unit.i_offset, small=True)
             numbers = self._offered(unit.i_offset.valid)
             result = self._through(m, counted, unit)
         m.d.comb += [room.push.eq(result.valid), room.payload.last.eq(result.payload.last)]
@@ -305,6 +371,10 @@ class Mvtu(wiring.Component):
             words.append(sum((-t & (1 << total) - 1) << k * total for k, t in enumerate(levels)))
         return words
 
+    def _repeated(self, words: Sequence[int]) -> list[int]:
+        """Give a number to each of the vectors that take turns."""
+        return [word for word in words for _ in range(self._hold)]
+
     def _searching(self) -> SearchThreshold:
         assert self._thresholds is not None
         return SearchThreshold(
@@ -312,7 +382,7 @@ class Mvtu(wiring.Component):
             bits=self.count_bits,
             threshold_bits=self.threshold_bits,
             levels=self._levels,
-            thresholds=self._thresholds,
+            thresholds=self._repeated(self._thresholds),
             style="block" if len(self._thresholds) >= BLOCK_FOLDS else "auto",
         )
 

@@ -257,7 +257,11 @@ def random_folding(graph: Graph, pick: Pick) -> Folding:
             pe, simd = 1 + pick(layer.rows), 1 + pick(min(layer.columns, 24))
         else:
             pe, simd = rows[pick(len(rows))], lanes[pick(len(lanes))]
-            if not pick(5) and layer.whole(layer.columns):
+            if not pick(3) and layer.whole(layer.columns):
                 simd = layer.columns
-        folds[layer.name] = LayerFold(pe, simd)
+        hold = 1
+        if layer.groups == 1 and layer.weight_bits == 1 and not pick(3):
+            turns = [d for d in _divisors(layer.vectors) if d <= 8]
+            hold = turns[pick(len(turns))]
+        folds[layer.name] = LayerFold(pe, simd, hold=hold)
     return Folding(folds)

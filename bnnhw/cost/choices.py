@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from .estimate import weighted_layers
 from .link import link_price
 from .model import Cost, price, price_all
 from .sketch import Sketch, lay
+from .sparing import sparing
 from .web import Ints, Stage, Web
 
 __all__ = ["MAX_PAIRS", "Network", "divisors"]
@@ -166,9 +167,19 @@ class Network:
                     for multiplier in multipliers:
                         fold = LayerFold(pe, simd, style, multiplier)
                         try:
-                            yield self._piece(node, (given,), fold)
+                            piece = self._piece(node, (given,), fold)
                         except UsageError:
                             break  # A whole window that pads with true zeros.
+                        yield piece
+                        if self.family == "ecp5":
+                            for other in sparing(
+                                layer, fold, piece.cost.ebr, partial(self._spends, node, given)
+                            ):
+                                yield self._piece(node, (given,), other)
+
+    def _spends(self, node: Node, given: int, fold: LayerFold) -> int:
+        """Count the block RAMs of a layer."""
+        return self._piece(node, (given,), fold).cost.ebr
 
     @staticmethod
     def _styles(layer: Layer, pe: int, simd: int) -> tuple[str, ...]:

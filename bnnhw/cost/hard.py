@@ -256,22 +256,24 @@ def _unit(block: UnitPlan, family: str) -> list[Memory]:
     if block.weight_style == "unrolled":
         return []
     folds = block.groups * block.neuron_folds
-    depth = folds * block.synapse_folds
-    width = block.pe * block.simd * block.weight_bits
+    depth = folds * block.synapse_folds * block.lot
+    width = ceil_div(block.pe * block.simd * block.weight_bits, block.lot)
     found = _stored(block, width, depth, small=False)
     masked = isinstance(block, MvtuPlan) and block.masked
-    if block.neuron_folds > 1:
+    if block.neuron_folds > 1 or block.lot > 1:
         found.append(_replay(block, block.simd * block.bits_in + masked, family))
     if isinstance(block, MvtuPlan) and block.depth > 2:
         found.append(Memory(block.pe * block.bits_out + 1, block.depth - 1, writes=True))
     if isinstance(block, MvtuPlan) and block.thresholds is not None:
         if block.search:
+            folds *= block.lot
             return found + _searched(block.pe, block.threshold_bits, block.levels, folds)
-        width = block.pe * block.levels * block.threshold_bits
         if fused(block):
-            width = block.pe * (block.count_bits + 1)
-        return found + _stored(block, width, folds, small=True)
+            return found + _stored(block, block.pe * (block.count_bits + 1), folds, small=True)
+        width = block.pe * block.levels * block.threshold_bits
+        return found + _stored(block, width, folds * block.lot, small=True)
     if block.offsets is not None:
+        folds *= block.lot
         return found + _stored(block, block.pe * block.bits_out, folds, small=True)
     return found
 
@@ -297,10 +299,12 @@ def _stored(block: UnitPlan, width: int, depth: int, *, small: bool) -> list[Mem
 
 
 def _replay(block: UnitPlan, width: int, family: str) -> Memory:
-    depth = 2 << max(1, (block.synapse_folds - 1).bit_length())
+    depth = 2 << max(1, (block.synapse_folds * block.lot - 1).bit_length())
     if family == "ice40" or not isinstance(block, MvtuPlan):
         style = "lut" if family == "ecp5" and depth <= _IN_LUTS else "auto"
         return Memory(width, depth, writes=True, style=style)
+    if block.replay == "lut":
+        return Memory(width, depth, writes=True, style="lut")
     # It has a block RAM's output register, unless words are masked.
     style = "block" if not block.masked and depth <= _DEEP else "auto"
     return Memory(width, depth, writes=True, style="lut" if depth <= 64 and block.masked else style)

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from ..fold.memory import SHAPES
 from ..plan.blocks import Block
+from ..plan.joints import PermutePlan
+from ..plan.units import MvtuPlan
 from ..target import Budget
 from .hard import blocks_of, multipliers
 from .table import TABLE
@@ -83,7 +85,26 @@ def price(block: Block, family: str) -> Cost:
     """
     table, terms = TABLE[family][kind_of(block)], terms_of(block, family)
     lut4, ff = _sum(table["lut4"], terms), _sum(table["ff"], terms)
-    return Cost(lut4, ff, *blocks_of(block, family), multipliers(block, family))
+    cost = Cost(lut4, ff, *blocks_of(block, family), multipliers(block, family))
+    return cost + _turns(block, family) if isinstance(block, MvtuPlan) and block.hold > 1 else cost
+
+
+def _turns(block: MvtuPlan, family: str) -> Cost:
+    """Price what a unit has more where vectors take turns: registers, and what orders results."""
+    width, hold = block.pe * block.simd, block.hold
+    # The words that are held, the next one but for its last part, and the other vectors' sums.
+    sums = block.pe * (block.count_bits + 1)
+    ff = width + sums + (hold - 1) * (-(-width // hold) + sums)
+    cost = Cost(lut4=3 * hold.bit_length(), ff=ff)
+    if not block.reorders:
+        return cost
+    bits, count = block.pe * block.bits_out, hold * block.neuron_folds
+    turns = tuple(at % block.neuron_folds * hold + at // block.neuron_folds for at in range(count))
+    order = PermutePlan(
+        name="order", edge=block.edge, elements_in=count, bits_in=bits, lanes_in=1,
+        elements_out=count, bits_out=bits, lanes_out=1, order=turns,
+    )  # fmt: skip
+    return cost + price(order, family)
 
 
 def _sum(table: Mapping[str, float], terms: Mapping[str, float]) -> int:

@@ -110,7 +110,7 @@ def _binary(to: Sketch, node: Conv | Dense) -> None:
     if threshold:
         to.absorbed.add(threshold.name)
         edge, bits, levels = threshold.name, threshold.grid.bits, threshold.levels.shape[1]
-        folds = groups * -(-rows // fold.pe)
+        folds = groups * -(-rows // fold.pe) * fold.hold
         search = style not in WRITABLE and prefers_search(levels, folds)
     try:
         moved = threshold is None and _has_offsets(graph, node.name, source, masked)
@@ -123,6 +123,7 @@ def _binary(to: Sketch, node: Conv | Dense) -> None:
         elements_out=vectors * rows, bits_out=bits, lanes_out=fold.pe,
         thresholds=() if threshold else None, offsets=() if moved else None, levels=levels,
         weights=(), masked=masked, weight_style=style, search=search, every=fold.every,
+        hold=fold.hold, replay=fold.replay,
     )  # fmt: skip
     to.lay(unit, edge)
 

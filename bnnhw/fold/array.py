@@ -5,6 +5,7 @@ from .pipeline import adder_levels, count_levels
 
 __all__ = [
     "ADDERS_FROM",
+    "REORDER",
     "behind_clocks",
     "core_clocks",
     "count_clocks",
@@ -21,6 +22,10 @@ ADDERS_FROM = 4
 
 On ECP5 and iCE40 alike that is smaller there; docs/decisions.md has the numbers.
 """
+
+
+REORDER = 2
+"""Clocks from the last result of vectors that take turns to the first one that leaves in order."""
 
 
 def count_clocks(simd: int, every: int) -> int:
@@ -63,7 +68,7 @@ def queue_clocks(depth: int) -> int:
     return 1 if depth <= 2 else 2
 
 
-def room(folds: int, clocks: int) -> int:
+def room(folds: int, clocks: int, hold: int = 1) -> int:
     """Count the results for which there is room behind an array, so that it never waits.
 
     The last group of a vector starts only if there is a place for its result; the place is known
@@ -77,11 +82,14 @@ def room(folds: int, clocks: int) -> int:
         Groups of a vector.
     clocks : int
         From the last group of a vector to its result taken.
+    hold : int
+        Vectors that take turns: their results come one after another, as many times `folds` clocks
+        apart.
     """
-    return -(-(clocks + 2) // folds) + 1
+    return hold * (-(-(clocks + 2) // (folds * hold)) + 1)
 
 
-def room_and_clocks(folds: int, clocks: int) -> tuple[int, int]:
+def room_and_clocks(folds: int, clocks: int, hold: int = 1) -> tuple[int, int]:
     """Give the room behind an array, and the clocks from a vector's last group to its result taken.
 
     Parameters
@@ -90,10 +98,12 @@ def room_and_clocks(folds: int, clocks: int) -> tuple[int, int]:
         Groups of a vector.
     clocks : int
         From the last group of a vector to the clock at which the queue behind takes the result.
+    hold : int
+        See `room`.
     """
-    depth = room(folds, clocks + 1)
+    depth = room(folds, clocks + 1, hold)
     if queue_clocks(depth) > 1:
-        depth = room(folds, clocks + 2)
+        depth = room(folds, clocks + 2, hold)
     return depth, clocks + queue_clocks(depth)
 
 
@@ -116,7 +126,7 @@ def behind_clocks(
     return int(not fuses(levels=levels, search=search, weight_style=weight_style))
 
 
-def unit_room(*, folds: int, simd: int, every: int, behind: int) -> tuple[int, int]:
+def unit_room(*, folds: int, simd: int, every: int, behind: int, hold: int = 1) -> tuple[int, int]:
     """Give the room of a whole unit, and the clocks from a vector's last group to its result taken.
 
     A group goes, and is read; a clock later it and its weights go into the array; then comes what
@@ -128,5 +138,7 @@ def unit_room(*, folds: int, simd: int, every: int, behind: int) -> tuple[int, i
         As above.
     behind : int
         See `behind_clocks`.
+    hold : int
+        See `room`.
     """
-    return room_and_clocks(folds, 1 + core_clocks(simd, every) + behind)
+    return room_and_clocks(folds, 1 + core_clocks(simd, every) + behind, hold)

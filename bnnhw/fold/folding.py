@@ -42,7 +42,7 @@ WRITABLE = ("ram", "spram")
 MULTIPLIERS = ("dsp", "lut")
 MOVES = (Add, Affine, Concat, MaxPool, Shuffle, Slice, SumPool, Threshold)
 """Nodes without weights that have lanes."""
-_KEYS = {"pe", "simd", "weights", "multiplier", "pipeline"}
+_KEYS = {"pe", "simd", "weights", "multiplier", "pipeline", "hold", "replay"}
 _PIPELINES = {"ecp5": "speed", "ice40": "balanced"}
 
 
@@ -70,6 +70,13 @@ class LayerFold:
         How many registers stand in counts of ±1 layers: ``"area"``, ``"balanced"``, ``"speed"`` as
         in `bnnhw.fold.pipeline`, or ``"auto"``, which is what suits the device, see
         `Folding.on_family`, and ``"area"`` where none is known.
+    hold : int
+        Pixels of a ±1 convolution that share each word of weights: they take turns at it, so that
+        its memory needs as many fewer bits a clock. A divisor of the pixels that leave; only
+        weights in ROMs.
+    replay : str
+        Where vectors of a ±1 layer lie that are read repeatedly: ``"auto"``, or ``"lut"`` for LUT
+        RAM, which spares a block RAM of ECP5 where they are short.
     """
 
     pe: int
@@ -77,6 +84,8 @@ class LayerFold:
     weights: str = "auto"
     multiplier: str = "dsp"
     pipeline: str = "auto"
+    hold: int = 1
+    replay: str = "auto"
 
     @property
     def every(self) -> int:
@@ -87,8 +96,9 @@ class LayerFold:
         """Resolve ``"auto"`` for `groups` matrices of weights of `bits` bits."""
         if self.weights != "auto":
             return self.weights
-        depth = groups * -(-rows // self.pe) * -(-columns // self.simd)
-        return "lut" if prefers_luts(self.pe * self.simd * bits, depth) else "block"
+        depth = groups * -(-rows // self.pe) * -(-columns // self.simd) * self.hold
+        width = -(-self.pe * self.simd * bits // self.hold)
+        return "lut" if prefers_luts(width, depth) else "block"
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,12 @@ class Folding:
                     f"Layer '{name}': pipeline = {printable(repr(fold.pipeline))} is not known.",
                     f"Use one of auto, {', '.join(PIPELINES)}.",
                 )
+            if fold.replay not in ("auto", "lut"):
+                raise UsageError(
+                    f"Layer '{name}': replay = {printable(repr(fold.replay))} is not known.",
+                    "Use auto or lut.",
+                )
+            _check_hold(fold, layer)
         if self.input_lanes is not None:
             _check_range(
                 "The input",
@@ -196,6 +212,23 @@ def _check_unrolled(fold: LayerFold, layer: Layer) -> None:
             f"Layer '{layer.name}': pe = {fold.pe} and simd = {fold.simd} do not unroll its matrix "
             f"of {layer.rows} × {layer.columns}.",
             f"Give it pe = {layer.rows} and simd = {layer.columns}.",
+        )
+
+
+def _check_hold(fold: LayerFold, layer: Layer) -> None:
+    _check_range(f"Layer '{layer.name}'", "hold", fold.hold, layer.vectors, "vectors of an image")
+    if fold.hold == 1:
+        return
+    if layer.groups > 1 or layer.weight_bits > 1 or fold.weights in (*WRITABLE, "unrolled"):
+        raise UsageError(
+            f"Layer '{layer.name}': hold = {fold.hold} takes ±1 weights in a ROM, and no groups.",
+            "Leave hold out.",
+        )
+    if layer.vectors % fold.hold:
+        raise UsageError(
+            f"Layer '{layer.name}': hold = {fold.hold} does not divide the {layer.vectors} vectors "
+            "of an image.",
+            f"Give hold a divisor of {layer.vectors}.",
         )
 
 
@@ -270,7 +303,7 @@ def load_folding(path: Path) -> Folding:
         if not isinstance(table, dict) or not {"pe", "simd"} <= set(table) <= _KEYS:
             raise UsageError(
                 f"'{path}': table [layer.{printable(name)}] does not hold pe and simd "
-                "(and weights, multiplier or pipeline) alone.",
+                f"(and {', '.join(sorted(_KEYS - {'pe', 'simd'}))}) alone.",
                 todo,
             )
         layers[str(name)] = LayerFold(**table)

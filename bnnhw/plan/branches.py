@@ -224,18 +224,20 @@ def _may_wait(block: Block) -> bool:
 
 def _replays(block: Block) -> TypeGuard[UnitPlan]:
     """Tell whether a block reads vectors out of a replay buffer."""
-    return isinstance(block, UnitPlan) and block.neuron_folds > 1
+    return isinstance(block, UnitPlan) and (block.neuron_folds > 1 or block.lot > 1)
 
 
 def _banked(block: UnitPlan, came: _Ints, gone: _Ints) -> _Ints:
     """Give the clocks at which a unit with a replay buffer takes its words.
 
     One bank is read and one is filled, so that a vector waits until the last but one has been read:
-    until the step that gives the last word of `gone` for it.
+    until the step that gives the last word of `gone` for it. Of vectors that are put into order it
+    gives the first one.
     """
-    size = block.synapse_folds
+    size, results = block.synapse_folds * block.lot, block.neuron_folds * block.lot
     free = np.zeros(len(came), np.int64)
-    read = gone[block.neuron_folds - 1 :: block.neuron_folds] - block.latency
+    ordered = block.lot > 1 and block.neuron_folds > 1
+    read = gone[0 if ordered else results - 1 :: results] - block.latency
     # A buffer that is read 2 clocks behind its writer is read a clock before the array takes it.
     read = read + (2 - block.read_again)
     free[2 * size :] = np.repeat(read, size)[: max(0, len(came) - 2 * size)]

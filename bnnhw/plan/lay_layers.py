@@ -140,14 +140,14 @@ def _binary(
     style = fold.weight_style(rows, node.columns, groups=groups)
     # What is written while it runs is compared as it stands.
     search = thresholds is not None and style not in (*WRITABLE, "unrolled")
-    search = search and prefers_search(levels, len(thresholds or ()))
+    search = search and prefers_search(levels, len(thresholds or ()) * fold.hold)
     unit = MvtuPlan(
         name=node.name, layer=node.name, edge=edge, sources=(last.name,), rows=rows,
         columns=node.columns, vectors=vectors, groups=groups, elements_in=vectors * node.columns,
         bits_in=source.bits, lanes_in=fold.simd, elements_out=vectors * rows,
         bits_out=bits, lanes_out=fold.pe, thresholds=thresholds, offsets=offsets, levels=levels,
         weights=matrix_words(counting.matrix, fold.pe, fold.simd), masked=masked,
-        weight_style=style, search=search,
+        weight_style=style, search=search, hold=fold.hold, replay=fold.replay,
         every=UNROLLED_EVERY if style == "unrolled" and fold.pipeline == "auto" else fold.every,
     )  # fmt: skip
     to.lay(unit, edge)

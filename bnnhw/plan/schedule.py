@@ -282,6 +282,8 @@ def _pool(block: PoolPlan) -> Schedule:
 
 
 def _unit(block: UnitPlan) -> Schedule:
+    if block.lot > 1:
+        return _lots(block)
     # Only the first time that a vector is read its words must come.
     word = np.arange(block.vectors * block.synapse_folds)
     vector, fold = np.divmod(word, block.synapse_folds)
@@ -290,6 +292,17 @@ def _unit(block: UnitPlan) -> Schedule:
     # What is read more than once goes through a buffer.
     before = block.read_again if block.neuron_folds > 1 else 0
     return Schedule(block.cycles, ((needs, word),), before, gives, block.latency, (block.words_in,))
+
+
+def _lots(block: UnitPlan) -> Schedule:
+    # A lot is read once its last word is there; from its last step on, its results leave in order.
+    word = np.arange(block.words_in)
+    lot, results = block.lot * block.synapse_folds, block.lot * block.neuron_folds
+    steps = lot * block.neuron_folds
+    number, place = np.divmod(np.arange(block.words_out), results)
+    gives = (number + 1) * steps - (1 if block.neuron_folds > 1 else block.lot) + place
+    needs = word // lot * steps
+    return Schedule(block.cycles, ((needs, word),), 1, gives, block.latency, (len(word),))
 
 
 _SCHEDULES: Mapping[type[Block], Any] = {

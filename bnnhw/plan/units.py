@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..bits import bits_for
-from ..fold.array import behind_clocks, unit_room
+from ..fold.array import REORDER, behind_clocks, unit_room
 from ..fold.sharing import Program, share_words
 from .blocks import Block, ceil_div
 
@@ -74,6 +74,11 @@ class UnitPlan(Block):
         return ceil_div(self.rows, self.pe)
 
     @property
+    def lot(self) -> int:
+        """Vectors that are read together, as they take turns."""
+        return 1
+
+    @property
     def words_in(self) -> int:
         """Words of a frame that enter."""
         return self.vectors * self.synapse_folds
@@ -115,6 +120,10 @@ class MvtuPlan(UnitPlan):
         Thresholds are searched, one a clock, instead of compared all at once.
     every : int
         Levels of adders between registers of a count, 0 for none.
+    hold : int
+        Vectors that share each word of weights.
+    replay : str
+        Where vectors lie, see `bnnhw.fold.LayerFold`.
     """
 
     read_again: ClassVar[int] = 1
@@ -124,6 +133,8 @@ class MvtuPlan(UnitPlan):
     levels: int = 1
     search: bool = False
     every: int = 0
+    hold: int = 1
+    replay: str = "auto"
 
     @property
     def weight_bits(self) -> int:
@@ -133,7 +144,19 @@ class MvtuPlan(UnitPlan):
     @property
     def latency(self) -> int:
         """Clocks from the last word of a vector that the array takes to what leaves."""
-        return self._room[1] if self.words is None else self._unrolled.stages(self.every) + 2
+        if self.words is not None:
+            return self._unrolled.stages(self.every) + 2
+        return self._room[1] + (REORDER if self.reorders else 0)
+
+    @property
+    def lot(self) -> int:
+        """Vectors that are read together, as they take turns."""
+        return self.hold
+
+    @property
+    def reorders(self) -> bool:
+        """Whether results of vectors that take turns are put into order."""
+        return self.hold > 1 and self.neuron_folds > 1
 
     @property
     def depth(self) -> int:
@@ -161,7 +184,10 @@ class MvtuPlan(UnitPlan):
             search=self.search,
             weight_style=self.weight_style,
         )
-        return unit_room(folds=self.synapse_folds, simd=self.simd, every=self.every, behind=behind)
+        return unit_room(
+            folds=self.synapse_folds, simd=self.simd, every=self.every, behind=behind,
+            hold=self.hold,
+        )  # fmt: skip
 
     @property
     def largest(self) -> int:

@@ -3,9 +3,10 @@
 
 import random
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from amaranth.hdl import ClockDomain, Module
+from amaranth.hdl import ClockDomain, Fragment, Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
@@ -15,13 +16,14 @@ from rtl_gen.late import LateRom
 class On(wiring.Component):
     """A ROM as a platform with these attributes builds it."""
 
-    def __init__(self, rom: LateRom, **attributes: object) -> None:
+    def __init__(self, rom: Any, **attributes: object) -> None:
         self._rom, self._attributes = rom, attributes
         super().__init__(dict(rom.signature.members))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.rom = self._rom.elaborate(SimpleNamespace(**self._attributes))
+        # All that is in it is built for the platform, too.
+        m.submodules.rom = Fragment.get(self._rom, SimpleNamespace(**self._attributes))
         wiring.connect(m, wiring.flipped(self), self._rom)
         return m
 

@@ -29,11 +29,12 @@ def ways_of(graph: Graph) -> list[list[tuple[str, Any]]]:
         multipliers = ("dsp", "lut") if layer.weight_bits > 1 else ("dsp",)
         found.append(
             [
-                (layer.name, LayerFold(pe, simd, style, multiplier))
+                (layer.name, LayerFold(pe, simd, style, multiplier, replay=replay))
                 for pe in divisors(layer.rows)
                 for simd in simds
                 for style in ("lut", "block")
                 for multiplier in multipliers
+                for replay in (("auto", "lut") if layer.weight_bits == 1 else ("auto",))
             ]
         )
     for node in graph.nodes:

@@ -10,7 +10,7 @@ import pytest
 from bnnhw.cost import estimate
 from bnnhw.errors import UsageError
 from bnnhw.fold import Folding, LayerFold, full, load_folding, serial
-from bnnhw.graph import Argmax, Conv, Flatten, Graph, Input
+from bnnhw.graph import BIPOLAR, Argmax, Conv, Flatten, Graph, Input, IntDense
 
 MakeNetwork = Callable[[Sequence[int]], Graph]
 TODO = (
@@ -65,7 +65,7 @@ def test_input_lanes_may_be_left_out(tmp_path: Path) -> None:
 
 _TABLE = (
     r": table \[layer\.a\] does not hold pe and simd "
-    r"\(and weights, multiplier or pipeline\) alone\."
+    r"\(and hold, multiplier, pipeline, replay, weights\) alone\."
 )
 
 
@@ -270,3 +270,34 @@ def test_pipelines_suit_the_family() -> None:
     assert Folding(layers).on_family("ice40").layers["a"].every == 2
     # Where no device is known there are as few registers as can be.
     assert layers["a"].every == 0
+
+
+def conv_graph() -> Graph:
+    weight = np.zeros((2, 1, 1, 1), np.uint8)
+    nodes = (
+        Input("x", (), (1, 2, 3), BIPOLAR),
+        Conv("conv", ("x",), weight),
+        Flatten("flat", ("conv",)),
+        IntDense("fc", ("flat",), np.ones((2, 12), np.int8)),
+        Argmax("top", ("fc",), np.zeros(2, np.int64)),
+    )
+    return Graph("net", nodes, ("fc", "top"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "fold", "message"),
+    [
+        ("conv", LayerFold(1, 1, hold=4), "hold = 4 does not divide the 6 vectors of an image"),
+        ("conv", LayerFold(1, 1, hold=0), "hold = 0 does not fit its 6 vectors of an image"),
+        ("conv", LayerFold(1, 1, hold=7), "hold = 7 does not fit its 6 vectors of an image"),
+        ("conv", LayerFold(1, 1, "ram", hold=2), "hold = 2 takes ±1 weights in a ROM"),
+        ("fc", LayerFold(1, 1, hold=2), "hold = 2 does not fit its 1 vectors of an image"),
+        ("conv", LayerFold(1, 1, replay="block"), "replay = 'block' is not known"),
+    ],
+)
+def test_sharing_that_does_not_suit(layer: str, fold: LayerFold, message: str) -> None:
+    graph = conv_graph()
+    folds = {"conv": LayerFold(1, 1, hold=3, replay="lut"), "fc": LayerFold(1, 1)}
+    Folding(folds).check(graph)
+    with pytest.raises(UsageError, match=f"Layer '{layer}': {message}"):
+        Folding(folds | {layer: fold}).check(graph)
