@@ -73,7 +73,16 @@ class Proof:
 
 
 def prove(plan: Plan) -> Proof:
-    """Hold everything that stores words in a plan against its schedule."""
+    """Hold everything that stores words in a plan against its schedule.
+
+    Raises
+    ------
+    ValueError
+        If pixels share words of weights somewhere: those schedules are not written down here.
+    """
+    for block in plan.blocks:
+        if isinstance(block, UnitPlan) and block.lot > 1:
+            raise ValueError(f"{block.name} reads {block.lot} vectors together")
     proof = Proof()
     found = run(plan)
     proof.frames = found.frames
