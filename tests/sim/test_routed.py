@@ -33,17 +33,19 @@ from sim.routed_verilog import routed_verilog
 from sim.samples import images, network
 
 GRAPH = network((20, 12, 6, 5), 1)
-IMAGES = images(GRAPH, 6, 2)
+IMAGES = images(GRAPH, 4, 2)
 FOLDS = {
     "fc0": LayerFold(5, 8, "block"),
     "fc1": LayerFold(6, 12, "unrolled"),
     "fc2": LayerFold(2, 3, "block"),
 }
 # Four clocks a bit: Icarus sees more images in the same time.
-BOARDS = {"icestick": 12_000_000, "ulx3s-12f": 12_500_000}
+BOARDS = {"hx8k-breakout": 12_000_000, "ulx3s-12f": 12_500_000}
 
 
-@pytest.fixture(scope="module", params=BOARDS)
+@pytest.fixture(
+    scope="module", params=[pytest.param("hx8k-breakout", marks=pytest.mark.slow), "ulx3s-12f"]
+)
 def built(request: pytest.FixtureRequest) -> tuple[Plan, Placed]:
     return make(request.param)
 
