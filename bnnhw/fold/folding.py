@@ -164,29 +164,7 @@ class Folding:
                 _check_range(f"Layer '{name}'", "simd", fold.simd, layer.lanes_limit, of)
             if layer.channels is not None and not layer.whole(fold.simd):
                 _check_divides(name, "simd", fold.simd, layer.channels, f"channels{of_group}")
-            if fold.weights not in STYLES:
-                raise UsageError(
-                    f"Layer '{name}': weights = {printable(repr(fold.weights))} is not known.",
-                    f"Use one of {', '.join(STYLES)}.",
-                )
-            if fold.weights == "unrolled":
-                _check_unrolled(fold, layer)
-            if fold.multiplier not in MULTIPLIERS:
-                raise UsageError(
-                    f"Layer '{name}': multiplier = {printable(repr(fold.multiplier))} is not "
-                    "known.",
-                    f"Use one of {', '.join(MULTIPLIERS)}.",
-                )
-            if fold.pipeline not in ("auto", *PIPELINES):
-                raise UsageError(
-                    f"Layer '{name}': pipeline = {printable(repr(fold.pipeline))} is not known.",
-                    f"Use one of auto, {', '.join(PIPELINES)}.",
-                )
-            if fold.replay not in ("auto", "lut"):
-                raise UsageError(
-                    f"Layer '{name}': replay = {printable(repr(fold.replay))} is not known.",
-                    "Use auto or lut.",
-                )
+            _check_words(fold, layer)
             _check_hold(fold, layer)
         if self.input_lanes is not None:
             _check_range(
@@ -212,6 +190,31 @@ def _check_unrolled(fold: LayerFold, layer: Layer) -> None:
             f"Layer '{layer.name}': pe = {fold.pe} and simd = {fold.simd} do not unroll its matrix "
             f"of {layer.rows} × {layer.columns}.",
             f"Give it pe = {layer.rows} and simd = {layer.columns}.",
+        )
+
+
+def _check_words(fold: LayerFold, layer: Layer) -> None:
+    if fold.weights not in STYLES:
+        raise UsageError(
+            f"Layer '{layer.name}': weights = {printable(repr(fold.weights))} is not known.",
+            f"Use one of {', '.join(STYLES)}.",
+        )
+    if fold.weights == "unrolled":
+        _check_unrolled(fold, layer)
+    if fold.multiplier not in MULTIPLIERS:
+        raise UsageError(
+            f"Layer '{layer.name}': multiplier = {printable(repr(fold.multiplier))} is not known.",
+            f"Use one of {', '.join(MULTIPLIERS)}.",
+        )
+    if fold.pipeline not in ("auto", *PIPELINES):
+        raise UsageError(
+            f"Layer '{layer.name}': pipeline = {printable(repr(fold.pipeline))} is not known.",
+            f"Use one of auto, {', '.join(PIPELINES)}.",
+        )
+    if fold.replay not in ("auto", "lut"):
+        raise UsageError(
+            f"Layer '{layer.name}': replay = {printable(repr(fold.replay))} is not known.",
+            "Use auto or lut.",
         )
 
 
