@@ -68,7 +68,7 @@ MODULES = (
     ),
     Subject("golden/packed_sums", (_MOVES, _WHOLE, _KERNELS)),
     Subject("golden/packed", (_MOVES, _WHOLE, "golden/test_many_levels.py")),
-    Subject("golden/runner", (_WHOLE,)),
+    Subject("golden/runner", ("golden/test_runner.py", _WHOLE)),
     *(
         Subject(f"golden/{name}", (_KERNELS,))
         for name in ("packed_kernels", "packed_numpy", "packed_numba")
