@@ -179,7 +179,7 @@ def play(verilog: str, plan: Plan, board: Board, lots: Sequence[tuple[bytes, byt
     work = sum(block.cycles for block in plan.blocks)
     numbers = {
         "DIVISOR": divisor,
-        "QUIET": 20 * divisor + work + board.clock.sync_hz // 50_000,
+        "QUIET": 20 * divisor + work + board.clock.sync_hz // 30_000,
         "SENT": sum(len(sent) for sent, _ in lots),
         "WANTED": sum(len(wanted) for _, wanted in lots),
         "LOTS": len(lots),

@@ -19,7 +19,7 @@ from bnnhw.target import Board
 from rtl_gen.build.boards import load_board
 from rtl_gen.build.platform import prepare
 from rtl_gen.cli.options import make
-from rtl_gen.prebuilt import find_prebuilt
+from rtl_gen.prebuilt import find_prebuilt, read_prebuilt
 from rtl_gen.system import LinkedAccelerator
 from rtl_gen.tools import toolchain
 from sim.routed import Placed, place
@@ -27,7 +27,18 @@ from sim.routed import Placed, place
 from ..signing import ROOT
 from .small import digits_few
 
-__all__ = ["Design", "Tell", "bundled", "core", "few", "models", "placed", "prebuilt", "tfc"]
+__all__ = [
+    "Design",
+    "Tell",
+    "built",
+    "bundled",
+    "core",
+    "few",
+    "models",
+    "placed",
+    "shipped",
+    "tfc",
+]
 
 Tell = Callable[[str], None]
 
@@ -52,9 +63,9 @@ class Design:
     labels: npt.NDArray[Any]
 
 
-def bundled(network: str, board: str) -> Design:
+def bundled(network: str, board: str, fps: float | None = None) -> Design:
     """Give a network that comes with the source, folded as `bnnhw build` folds it, 360 images."""
-    found = make(data.path(f"{network}.onnx"), board=board)
+    found = make(data.path(f"{network}.onnx"), board=board, fps=fps)
     return _design(network, found.board, found.plan, data.path("digits_test.npz"), None)
 
 
@@ -122,18 +133,20 @@ def placed(design: Design, tell: Tell) -> Placed:
     return Placed.load(folder, board, name)
 
 
-def prebuilt(design: Design) -> bytes:
-    """Take the bitstream that comes with the source.
+def built(design: Design, tell: Tell) -> tuple[bytes, str]:
+    """Take the bitstream that comes with the source, if it is of this very design, or build one.
 
-    Raises
-    ------
-    UsageError
-        If none does that has this very design.
+    Returns
+    -------
+    bitstream : bytes
+    origin : str
     """
     known = find_prebuilt(design.plan, design.board)
-    if known is None:
-        raise UsageError(
-            f"No bitstream of this design for {design.board.name} comes with the source.",
-            "Make it: scripts/prebuilt.py.",
-        )
-    return known.bitstream()
+    if known is not None:
+        return known.bitstream(), "comes with the source"
+    return placed(design, tell).bitstream, "built"
+
+
+def shipped(network: str, board: str) -> bytes:
+    """Take a bitstream that comes with the source, of whatever design."""
+    return read_prebuilt(ROOT / "boards" / "prebuilt" / f"{network}.{board}.json").bitstream()

@@ -7,7 +7,7 @@ import pytest
 
 from bnnhw import golden
 from scripts.readback import __main__ as command
-from scripts.readback.designs import bundled, few, prebuilt
+from scripts.readback.designs import few, shipped
 from scripts.readback.flips import Tried, _is_written
 from scripts.signing import Item
 from sim.readback import ReadBack
@@ -22,8 +22,8 @@ def test_network_for_the_smallest_board() -> None:
     assert few("icestick").plan.identity == design.plan.identity
 
 
-def test_bitstream_that_is_read_back_is_the_one_that_is_shipped() -> None:
-    assert prebuilt(bundled("digits_mlp", "icebreaker"))[:2] == b"\xff\0"
+def test_shipped_bitstream_is_taken_as_it_is() -> None:
+    assert shipped("digits_mlp", "ulx3s-85f")[:2] == b"\xff\0"
 
 
 @pytest.mark.parametrize("name", command.ITEMS)
