@@ -91,6 +91,31 @@ def test_ends_of_the_clip(levels: int, vary: str) -> None:
     exercised(2, 2, bits=9, shift=2, levels=levels, vary=vary)
 
 
+def swept(**how: Any) -> Run:
+    """Send every code through rising and falling lines: each value around both ends of the clip."""
+    factors, offsets = np.array([3, -5, 9, -2]), np.array([-40, 120, -9, 60])
+    sent: list[Word] = []
+    wanted: list[Word] = []
+    for code in range(32):
+        answer = np.floor_divide(factors * code + offsets, 2).clip(0, 37).tolist()
+        for k in (0, 2):
+            last = int(code % 8 == 7 and k == 2)
+            sent.append({"data": (code, code), "last": last})
+            wanted.append({"data": tuple(answer[k : k + 2]), "last": last})
+    dut = Affine(
+        lanes=2, bits=5, multiplier_bits=5, offset_bits=8, shift=1, levels_out=38, clip=True,
+        bits_out=6, multiplier="dsp",
+        multipliers=[pack_word((factors[k : k + 2] % 32).tolist(), 5) for k in (0, 2)],
+        offsets=[pack_word((offsets[k : k + 2] % 256).tolist(), 8) for k in (0, 2)],
+    )  # fmt: skip
+    return exercise(dut, {"i": sent}, {"o": wanted}, **how)
+
+
+@pytest.mark.parametrize("stalls", [0, 50])
+def test_every_code_through_the_clip(stalls: int) -> None:
+    swept(stalls=stalls)
+
+
 @pytest.mark.parametrize("cycles", [1, 3, 4, 8, 13])
 def test_reset_in_a_frame(cycles: int) -> None:
     exercised(2, 3, reset_after=cycles)
