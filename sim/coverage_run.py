@@ -14,7 +14,7 @@ from bnnhw.plan import Plan, make_plan
 from rtl_gen.accelerator import Accelerator
 from rtl_gen.counting.ecp5 import CELLS
 from rtl_gen.counting.fabric import Fabric
-from rtl_gen.shell import make_shell
+from rtl_gen.shell import Port, make_shell
 from rtl_gen.verilog import convert
 
 from .cocotb_run import TODO
@@ -93,8 +93,8 @@ def _piped(folding: Folding, dice: random.Random) -> Folding:
     return Folding(layers, folding.input_lanes)
 
 
-def family_text(plan: Plan, family: str) -> str:
-    """Give the Verilog of a plan in a family's structures, with models of its cells.
+def family_text(plan: Plan, family: str) -> tuple[str, list[Port]]:
+    """Give the Verilog of a plan in a family's structures, with models of its cells; and the ports.
 
     Popcounts, adders, accumulators and block RAMs are the cells that a build instantiates; all else
     is the portable text, as synthesis has not seen it.
@@ -103,7 +103,7 @@ def family_text(plan: Plan, family: str) -> str:
     text = convert(shell, plan.name, Fabric(family))
     # An output that is connected to nothing is left open.
     cells = CELLS.replace(".COUT(1'bx)", ".COUT()") if family == "ecp5" else ""
-    return "\n".join([models(family), cells, text])
+    return "\n".join([models(family), cells, text]), shell.ports
 
 
 def _record(sample: Sample, plan: Plan, family: str, codes: np.ndarray) -> Recording:
@@ -112,7 +112,7 @@ def _record(sample: Sample, plan: Plan, family: str, codes: np.ndarray) -> Recor
     words = plan.on_stream(codes)
     if family == "generic":
         return record_pysim(plan, words, **served)
-    return record_icarus(plan, family_text(plan, family), words, **served)
+    return record_icarus(plan, family_text(plan, family)[0], words, **served)
 
 
 def promised(sample: Sample, family: str) -> set[str]:

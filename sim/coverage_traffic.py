@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bnnhw.plan import Plan, make_plan
-from rtl_gen.accelerator import Accelerator
-from rtl_gen.shell import make_shell
 
 from .abuse import TOGGLE, Act, Case, Design, Outcome
 from .abuse_campaigns import Play, broken_frames, gaps, resets, run, stalls, uploads
@@ -33,8 +31,7 @@ def _plan(family: str) -> Plan:
 def _player(abused: AbusedNetwork, family: str) -> Play:
     if family == "generic":
         return lambda acts: play_pysim(abused.design, acts)
-    shell = make_shell(Accelerator(abused.plan), "plain")
-    given = (family_text(abused.plan, family), shell.ports)
+    given = family_text(abused.plan, family)
     abused.design = Design(abused.plan.name, abused.design.make, abused.design.idle, given)
     program = compile_abused(abused.design, quick=True)
 

@@ -119,7 +119,7 @@ def test_only_a_passed_design_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("family", ["ice40", "ecp5"])
 def test_families_are_simulated_in_their_own_structures(family: str) -> None:
     made = sample(30)
-    text = family_text(made.plan(family), family)
+    text, _ = family_text(made.plan(family), family)
     assert ("DP16KD" in text) == (family == "ecp5")
     assert ("BNNHW_CARRY_" in text) == (family == "ecp5")
     collector = Collector(family)
