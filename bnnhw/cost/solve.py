@@ -24,6 +24,7 @@ _SHARE = Cost(lut4=60, ff=60, ebr=95, spram=100, dsp=100)
 _QUICK_LUT4 = {"ice40": (8_000,), "ecp5": (4_000, 8_000, 16_000)}
 _PRICE = 100
 """Cells that a block RAM is worth where no device says how many there are."""
+_MOST_PACES = 4
 _MOST_ROUNDS = 8
 
 _UNLIMITED = np.full(5, FAR)
@@ -55,21 +56,35 @@ class _Solver:
         """Find the cheapest folding within `cycles` and `caps`.
 
         Queues between branches follow from the whole of a folding, not from its parts: where they
-        take more than what is left, the search goes on with so much less to use.
+        take more than what is left, the search goes on with so much less to use; and with fewer
+        clocks, which may need no such queues, so that the cheaper of what was found is taken.
         """
-        web, left = self.network.web(cycles), caps
-        if web is None:
-            return None
+        found: list[Folding] = []
+        for _ in range(_MOST_PACES):
+            folding, slowest = self._within(cycles, caps)
+            found += [folding] if folding else []
+            paces = [pace for pace in self.network.targets() if pace < slowest]
+            if not paces:
+                break
+            cycles = paces[-1]
+        prices = [int(self.estimate(one).cost.vector @ self._weights) for one in found]
+        return found[int(np.argmin(prices))] if found else None
+
+    def _within(self, cycles: int, caps: Ints) -> tuple[Folding | None, int]:
+        """Do so at one pace; give the clocks of what queues made too large as well, or 0."""
+        web, left, slowest = self.network.web(cycles), caps, 0
         for _ in range(_MOST_ROUNDS):
-            picks = web.best(self._weights, left)
+            picks = web.best(self._weights, left) if web else None
             if picks is None:
-                return None
+                return None, slowest
             folding = self.network.folding(picks)
-            over = self.estimate(folding).cost.vector - caps
+            found = self.estimate(folding)
+            over = found.cost.vector - caps
             if (over <= 0).all():
-                return folding
+                return folding, slowest
+            slowest = slowest or found.cycles
             left = np.where(over > 0, left - over, left)
-        return None
+        return None, slowest
 
     def fastest(self, caps: Ints) -> Folding | None:
         """Find the fastest folding within `caps`, the cheapest of them."""

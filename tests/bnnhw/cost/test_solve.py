@@ -26,11 +26,13 @@ BUDGETS = {"ice40": SMALL, "ecp5": LARGE}
 def folds_of(graph: Graph) -> list[list[tuple[str, LayerFold]]]:
     return [
         [
-            (node.name, LayerFold(pe, simd, style))
+            (node.name, LayerFold(pe, simd, style, replay=replay))
             for pe in range(1, node.rows + 1)
             for simd in range(1, node.columns + 1)
             if node.rows % pe == 0 and node.columns % simd == 0
             for style in ("lut", "block")
+            # What is read once is not kept.
+            for replay in (("auto", "lut") if pe < node.rows else ("auto",))
         ]
         for node in graph.nodes
         if isinstance(node, Dense)
