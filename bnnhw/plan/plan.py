@@ -126,6 +126,10 @@ class Plan:
         return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
+# What blocks were before they had these fields: so nothing that was built changes its identity.
+_LATER = {"hold": 1, "replay": "auto"}
+
+
 def _hexadecimal(fields: dict[str, Any]) -> dict[str, Any]:
     # Python refuses to write the decimal digits of an int as wide as the words of a large array.
     return {
@@ -133,4 +137,5 @@ def _hexadecimal(fields: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, tuple)
         else value
         for key, value in fields.items()
+        if _LATER.get(key) != value
     }

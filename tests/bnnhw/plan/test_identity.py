@@ -4,14 +4,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bnnhw.plan.plan as plan_module
+from bnnhw import zoo
 from bnnhw.fold import Folding, LayerFold, full
+from bnnhw.fold.layers import layers_of
 from bnnhw.graph import (
     Argmax,
     Dense,
@@ -131,3 +133,17 @@ def test_numbers_of_numpy_make_no_other_graph(tmp_path: Path) -> None:
     graph = Graph("net", nodes, ("fc", "top"), readout)
     save_graph(graph, tmp_path / "net.json")
     assert load_graph(tmp_path / "net.json").digest == graph.digest
+
+
+def test_sharing_weights_is_part_of_it_and_not_sharing_them_is_not() -> None:
+    graph = zoo.dorefa(width=4, size=8)
+    folds = {layer.name: LayerFold(1, 1) for layer in layers_of(graph)}
+    plain = make_plan(graph, Folding(folds))
+    others = [
+        make_plan(graph, Folding(folds | {"conv1": LayerFold(1, 1, hold=2)})),
+        make_plan(graph, Folding(folds | {"conv1": LayerFold(1, 1, replay="lut")})),
+    ]
+    assert len({plan.identity for plan in (plain, *others)}) == 3
+    # Bitstreams that were built before these fields were there keep their identity.
+    state = plan_module._hexadecimal(asdict(plain.units[1]))
+    assert not {"hold", "replay"} & set(state) and "every" in state
