@@ -137,5 +137,5 @@ def _hexadecimal(fields: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, tuple)
         else value
         for key, value in fields.items()
-        if _LATER.get(key) != value
+        if key not in _LATER or value != _LATER[key]
     }
