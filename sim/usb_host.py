@@ -49,10 +49,10 @@ class UsbHost:
         With the members of `rtl_gen.link.usb.USB_WIRES`.
     bit : float
         The host's own time of a bit, in seconds; by rights within 0.25 % of the device's.
-    answer : int
-        The device's address, once it has one.
+    address : int
+        The device's, once it has one.
     turns : list of float
-        Bits between the end of each of the host's packets and the answer.
+        Bits between the end of the host's SE0 and the begin of the device's answer, for each.
     naks : int
         Times that the device had to be asked again.
     """
@@ -100,9 +100,7 @@ class UsbHost:
         await self.wait(3)
         for level in levels(packet):
             self._show(level)
-            # The last one is the idle bus, so that answers are timed from its begin.
-            if level == (1, 0) or self.ctx.get(self.p) != self.ctx.get(self.n) or level == (0, 0):
-                await self.ctx.delay(self.bit)
+            await self.wait(1)
 
     async def hear(self) -> tuple[Pid, bytes]:
         """Read the device's packet.
@@ -112,6 +110,7 @@ class UsbHost:
         NoAnswer
             If none comes in time, or a damaged one.
         """
+        # The J that `send` ends with has passed.
         turn, step = 1.0, 1 / _SAMPLES
         while not self.ctx.get(self.device.usb_oe) or self._seen() == (1, 0):
             await self.wait(step)
@@ -232,13 +231,31 @@ class UsbHost:
         return device, whole
 
 
+def _wired(device: Any, p: Signal, n: Signal, sync: float) -> Simulator:
+    """Join host and device by two wires, and give the device its clocks."""
+    top = Module()
+    for name in ("sync", "usb", "usb_io"):
+        setattr(top.domains, name, ClockDomain(name))
+    top.submodules.device = device
+    top.d.comb += [
+        device.usb_p_i.eq(Mux(device.usb_oe, device.usb_p_o, p & device.usb_pullup)),
+        device.usb_n_i.eq(Mux(device.usb_oe, device.usb_n_o, n)),
+    ]
+    simulator = Simulator(top)
+    simulator.add_clock(sync, domain="sync")
+    # Their edges fall together, as those of one PLL do.
+    simulator.add_clock(BIT, phase=BIT / 2, domain="usb")
+    simulator.add_clock(BIT / 4, phase=BIT / 2, domain="usb_io")
+    return simulator
+
+
 def simulate_usb(
     device: Any,
     script: Callable[[UsbHost], Awaitable[None]],
     *others: Callable[[Any], Awaitable[None]],
     sync: float = BIT / 4,
     bit: float = BIT,
-    deadline: int = 200_000,
+    deadline: int = 60_000,
 ) -> UsbHost:
     """Run a host's script against a device.
 
@@ -262,20 +279,8 @@ def simulate_usb(
     TimeoutError
         If the script takes longer.
     """
-    top = Module()
-    for name in ("sync", "usb", "usb_io"):
-        setattr(top.domains, name, ClockDomain(name))
     p, n = Signal(init=1), Signal()
-    top.submodules.device = device
-    top.d.comb += [
-        device.usb_p_i.eq(Mux(device.usb_oe, device.usb_p_o, p & device.usb_pullup)),
-        device.usb_n_i.eq(Mux(device.usb_oe, device.usb_n_o, n)),
-    ]
-    simulator = Simulator(top)
-    simulator.add_clock(sync, domain="sync")
-    # Aligned, as those of one PLL are.
-    simulator.add_clock(BIT, phase=BIT / 2, domain="usb")
-    simulator.add_clock(BIT / 4, phase=BIT / 2, domain="usb_io")
+    simulator = _wired(device, p, n, sync)
     hosts: list[UsbHost] = []
     over: list[bool] = []
 

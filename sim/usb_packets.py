@@ -91,7 +91,8 @@ def parse(packet: bytes) -> tuple[Pid, bytes]:
     Damaged
         If its kind or CRC is wrong, or no device sends such a packet.
     """
-    if not packet or packet[0] & 15 != ~packet[0] >> 4 & 15:
+    known = {handshake(pid) for pid in Pid}
+    if packet[:1] not in known:
         raise Damaged(f"a packet must begin with its kind and the inverse, not {packet[:1]!r}")
     pid, rest = Pid(packet[0] & 15), packet[1:]
     if pid in (Pid.ACK, Pid.NAK, Pid.STALL) and not rest:

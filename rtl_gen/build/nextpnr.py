@@ -110,15 +110,15 @@ def clock_timings(report: Mapping[str, Any]) -> tuple[ClockTiming, ...]:
 
 
 def slowest_path(report: Mapping[str, Any]) -> SlowestPath | None:
-    """Find the slowest path from register to register, if there is any."""
+    """Find the path from register to register that takes most of its clock's time, if any."""
     paths = [
-        path["path"]
+        (_wanted(report, path["from"]) * sum(hop["delay"] for hop in path["path"]), path["path"])
         for path in report["critical_paths"]
         if path["path"] and path["from"] == path["to"] and path["from"] != "<async>"
     ]
     if not paths:
         return None
-    hops = max(paths, key=lambda path: sum(hop["delay"] for hop in path))
+    _, hops = max(paths, key=lambda path: path[0])
     wires = sum(float(hop["delay"]) for hop in hops if hop["type"] == "routing")
     return SlowestPath(
         start=hops[0]["from"]["cell"],
@@ -127,3 +127,9 @@ def slowest_path(report: Mapping[str, Any]) -> SlowestPath | None:
         wires_ns=wires,
         levels=sum(hop["type"] == "logic" for hop in hops),
     )
+
+
+def _wanted(report: Mapping[str, Any], edge: str) -> float:
+    """Give the frequency in MHz that the clock of `edge`, such as ``posedge clk``, is to have."""
+    clock = report.get("fmax", {}).get(edge.partition(" ")[2])
+    return float(clock["constraint"]) if clock else 1.0

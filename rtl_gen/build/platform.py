@@ -19,6 +19,7 @@ from bnnhw.target import Board
 
 from ..counting import ecp5 as carry_cells
 from ..counting.fabric import equip
+from ..link import USB_IO_HZ
 from ..store import UNSET_SPRAM
 from ..tracing import named_signals
 from .collisions import without_collisions
@@ -88,7 +89,7 @@ def platform_of(board: Board) -> Platform:
 def _agree(board: Board, platform: Any) -> None:
     """Hold the board's data against what its platform has."""
     todo = "Correct the board's file."
-    names = (platform.default_clk, board.link.resource, board.led)
+    names = (platform.default_clk, board.link.resource, board.link.usb, board.led)
     for name in (name for name in names if name != ""):
         try:
             platform.lookup(name)
@@ -144,6 +145,8 @@ def prepare(
     if clock.pll != "none":
         # The search runs again in elaboration; here it fails before any hardware is made.
         _DIVIDERS[board.family](clock.source_hz, clock.sync_hz)
+    if board.link.usb:
+        ecp5_dividers(clock.source_hz, USB_IO_HZ)
     platform: Any = platform_of(board)
     ecp5 = board.family == "ecp5"
     equip(platform, board.family)

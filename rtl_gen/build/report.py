@@ -25,6 +25,9 @@ _TITLES = {
     "dsp": "multipliers",
 }
 
+# A clock that is wanted so near to `sync` is taken for it; the tools round periods to picoseconds.
+_NEAR, _ROUNDING = 0.01, 0.001
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -127,8 +130,21 @@ class BuildReport:
 
     @property
     def fmax_mhz(self) -> float:
-        """The frequency that the slowest clock reached."""
-        return min(clock.achieved_mhz for clock in self.clocks)
+        """The frequency that the slowest of the clocks reached that are to be as fast as `sync`."""
+        return min(clock.achieved_mhz for clock in self._grouped()[0])
+
+    @property
+    def others(self) -> tuple[ClockTiming, ...]:
+        """Clocks that are to have another frequency than `sync`, such as USB's."""
+        return self._grouped()[1]
+
+    def _grouped(self) -> tuple[tuple[ClockTiming, ...], tuple[ClockTiming, ...]]:
+        # Nothing else tells them apart: nets are called by any of their names.
+        wanted = self.sync_hz / 1_000_000
+        ours = tuple(one for one in self.clocks if abs(one.constraint_mhz / wanted - 1) < _NEAR)
+        if not ours:
+            return self.clocks, ()
+        return ours, tuple(one for one in self.clocks if one not in ours)
 
     @property
     def fps(self) -> float | None:
@@ -150,6 +166,13 @@ class BuildReport:
             ("board", f"{self.board} ({self.device})"),
             *((_TITLES[kind], str(entry)) for kind, entry in self.usage.items() if entry.available),
             ("clock", f"{self.sync_hz / 1e6:g} MHz wanted, {self.fmax_mhz:.2f} MHz reached"),
+        ]
+        rows += [
+            (
+                "other clock",
+                f"{one.constraint_mhz:.4g} MHz wanted, {one.achieved_mhz:.2f} MHz reached",
+            )
+            for one in self.others
         ]
         if self.slowest:
             rows.append(("slowest path", str(self.slowest)))
@@ -175,7 +198,7 @@ def check(report: BuildReport, board: Board) -> None:
     DoesNotFit
         If it uses more of anything than the board's budget.
     TimingFailed
-        If a clock is slower than the board's.
+        If a clock is slower than the board's, or another than it must be.
     """
     check_size(report, board)
     wanted = board.clock.sync_hz / 1_000_000
@@ -187,6 +210,13 @@ def check(report: BuildReport, board: Board) -> None:
             f"Ask for a clock of at most {int(report.fmax_mhz)} MHz, another seed, or fewer lanes "
             "(SIMD).",
         )
+    for clock in report.others:
+        if clock.achieved_mhz < clock.constraint_mhz * (1 - _ROUNDING):
+            raise TimingFailed(
+                f"'{report.name}' on {board.title}: '{clock.name}' reaches "
+                f"{clock.achieved_mhz:.2f} MHz of {clock.constraint_mhz:.4g}.",
+                "Try another seed, or a smaller folding, which leaves place and route more room.",
+            )
 
 
 def check_size(report: BuildReport, board: Board) -> None:

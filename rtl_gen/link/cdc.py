@@ -196,16 +196,20 @@ class CdcDevice(Elaboratable):
     def _module(self) -> Module:
         m = Module()
         m.submodules.device = device = USBDevice(bus=self._lines)
-        # The option keeps LUNA from asking the environment.
-        control = device.add_standard_control_endpoint(self._told, avoid_blockram=False)
+        # A block RAM of descriptors would make answers two bits later, of which there are few.
+        control = device.add_standard_control_endpoint(self._told, avoid_blockram=True)
         control.add_request_handler(_ClassRequests())
         from_host = USBStreamOutEndpoint(endpoint_number=DATA, max_packet_size=PACKET)
         to_host = USBStreamInEndpoint(endpoint_number=DATA, max_packet_size=PACKET)
         for endpoint in (_Status(), _FromHost(from_host), _ToHost(to_host)):
             device.add_endpoint(endpoint)
+        # An endpoint takes bytes in its reset as well, and they would be lost.
+        there = to_host.interface.active_config != 0
         m.d.comb += [
             device.connect.eq(1),
             self.received.stream_eq(from_host.stream),
-            to_host.stream.stream_eq(self.to_send),
+            to_host.stream.stream_eq(self.to_send, omit={"valid", "ready"}),
+            to_host.stream.valid.eq(self.to_send.valid & there),
+            self.to_send.ready.eq(to_host.stream.ready & there),
         ]
         return m

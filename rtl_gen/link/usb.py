@@ -34,11 +34,16 @@ class UsbSerial(wiring.Component):
     sets there means nothing. LUNA's device is inside, with a transceiver made of logic.
 
     Bytes from the host appear on `o` once the CRC of their packet was right; where they are not
-    taken, the host is told to repeat, and nothing is lost. Bytes on `i` are taken while there is
-    room for two packets and leave when the host asks for them. A packet ends with a byte of zero,
+    taken, the host is told to repeat, and nothing is lost. Bytes on `i` wait until a host has
+    chosen the configuration; then they are taken while there is room for two packets, and leave
+    when the host asks for them. A packet ends with a byte of zero,
     as every frame of the link does, or when it is full; a frame that fills its last packet is
     followed by an empty one, for which hosts wait. After a reset of the bus both directions begin
-    anew. What waited in between is lost; frames that were cut do not pass their CRC.
+    anew, and packets that waited are lost; frames that were cut do not pass their CRC.
+
+    An answer begins 10 to 13 bits after the host's packet. USB wants 6.5, but no host gives up
+    before 16: not more than one hub of full speed should lie between. Those of high speed keep
+    their own time.
 
     The domain `usb` must have `USB_HZ`, `usb_io` `USB_IO_HZ`, with an edge at every one of
     `usb`; both out of one PLL. `sync` may have any frequency above 1.5 MHz: bytes cross in queues.

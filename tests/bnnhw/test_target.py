@@ -64,6 +64,7 @@ def test_link_wrong():
         ("name", "", "Board.name must be a non-empty string, not ''"),
         ("family", "xilinx", "Board.family must be 'ice40' or 'ecp5', not 'xilinx'"),
         ("platform", "nothing", "Board.platform must be 'module:Class', not 'nothing'"),
+        ("link", Link(usb="usb"), "Board.link.usb must be empty on iCE40, not 'usb'"),
         ("family", "ecp5", "Board.clock.pll must be 'core' or 'none' on ECP5, not 'pad'"),
     ],
 )

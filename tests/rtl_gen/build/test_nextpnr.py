@@ -1,3 +1,5 @@
+from typing import Any
+
 from rtl_gen.build.nextpnr import clock_timings, log_totals, slowest_path, usage
 from rtl_gen.build.report import ClockTiming, SlowestPath, Usage
 
@@ -41,7 +43,7 @@ def test_slowest_path_is_between_registers():
     def path(start, end, *hops):
         return {"from": start, "to": end, "path": list(hops)}
 
-    report = {
+    report: dict[str, Any] = {
         "critical_paths": [
             path("<async>", "posedge clk", hop("routing", 99.0)),
             path("<async>", "<async>", hop("routing", 99.0)),
@@ -58,5 +60,14 @@ def test_slowest_path_is_between_registers():
         "fmax": {"clk": {"achieved": 137.9, "constraint": 24}},
     }
     assert slowest_path(report) == SlowestPath("first", "last", 1.75, 5.5, 1)
+    # One of a slower clock is longer, and takes less of the time that it has.
+    report["critical_paths"].append(
+        path("posedge usb", "posedge usb", hop("logic", 14.0, "x", "x"))
+    )
+    report["fmax"]["usb"] = {"achieved": 70, "constraint": 12}
+    assert slowest_path(report) == SlowestPath("first", "last", 1.75, 5.5, 1)
+    report["fmax"]["usb"]["constraint"] = 13
+    assert slowest_path(report) == SlowestPath("x", "x", 14.0, 0.0, 1)
+    del report["fmax"]["usb"]
     assert slowest_path({"critical_paths": []}) is None
     assert clock_timings(report) == (ClockTiming("clk", 137.9, 24.0),)

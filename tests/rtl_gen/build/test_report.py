@@ -63,3 +63,31 @@ def test_json_and_text():
     assert "LUT4          5280 of 5280 (100.0 %)\n" in text
     assert "speed         96000 cycles an image, 250.0 fps\n" in text
     assert "fps" not in replace(REPORT, cycles_per_image=None).render()
+
+
+USB = (ClockTiming("usb", 12.5, 12.000192), ClockTiming("clk", 24.5, 24.0))
+
+
+def test_a_clock_of_another_frequency_is_held_against_its_own():
+    report = replace(REPORT, clocks=USB)
+    check(report, BOARD)
+    assert report.fmax_mhz == 24.5 and report.others == USB[:1]
+    assert "other clock   12 MHz wanted, 12.50 MHz reached\n" in report.render()
+    # What the tools' rounding makes is no failure.
+    check(replace(REPORT, clocks=(ClockTiming("usb", 12.0, 12.000192), USB[1])), BOARD)
+
+
+def test_a_clock_of_another_frequency_that_is_too_slow():
+    slow = ClockTiming("usb", 11.9, 12.000192)
+    with pytest.raises(TimingFailed) as caught:
+        check(replace(REPORT, clocks=(slow, USB[1])), BOARD)
+    assert caught.value.what == ("'net' on 1BitSquared iCEBreaker: 'usb' reaches 11.90 MHz of 12.")
+    assert "another seed" in caught.value.todo
+
+
+def test_clocks_as_fast_as_ours_count_as_ours():
+    both = (ClockTiming("usb_io", 23.0, 24.0001), ClockTiming("clk", 25.0, 24.0))
+    assert replace(REPORT, clocks=both).fmax_mhz == 23.0
+    unlike = (ClockTiming("clk", 25.0, 12.0),)
+    assert replace(REPORT, clocks=unlike).fmax_mhz == 25.0
+    assert replace(REPORT, clocks=unlike).others == ()

@@ -85,6 +85,18 @@ def test_no_build(tmp_path: Path) -> None:
         patch(tmp_path, saved(tmp_path, OLD), tmp_path)
 
 
+@pytest.mark.parametrize("usb", [{}, {"usb": False}], ids=["of an older version", "spi"])
+def test_a_build_without_a_rate_is_one(tmp_path: Path, usb: dict[str, bool]) -> None:
+    """SPI has no baud: what is missing here is the placed design, not the build."""
+    folder = left_behind(tmp_path, "block", *RAMS)
+    path = folder / "net.rams.json"
+    told = json.loads(path.read_text())
+    told["note"] = {key: value for key, value in told["note"].items() if key != "usb"}
+    path.write_text(json.dumps(told | {"note": told["note"] | {"baud": None} | usb}))
+    with pytest.raises(UsageError, match=r"net\.asc' does not exist"):
+        patch(folder, saved(tmp_path, changed(weights=True)), tmp_path / "out")
+
+
 @pytest.mark.slow
 def test_thresholds_of_stores_are_patched(tmp_path: Path) -> None:
     """Style "ram" has thresholds in block RAM too: the whole network can be another one."""
@@ -115,7 +127,13 @@ def test_a_build_does_not_choose_what_is_run(tmp_path: Path) -> None:
     path.write_text(json.dumps(told))
     with pytest.raises(UsageError, match="^The build is for the board 'icebreaker'"):
         patch(tmp_path, model, tmp_path / "out", board="icestick")
-    for wrong in ({"clock_hz": True}, {"baud": 0}, {"benchmark": None}, {"clock_hz": 1}):
+    for wrong in (
+        {"clock_hz": True},
+        {"baud": 0},
+        {"benchmark": None},
+        {"usb": 1},
+        {"clock_hz": 1},
+    ):
         path.write_text(json.dumps(told | {"note": told["note"] | wrong}))
         with pytest.raises(UsageError, match="^(The build was not made by|A clock of)"):
             patch(tmp_path, model, tmp_path / "out")
