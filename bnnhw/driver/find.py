@@ -10,6 +10,7 @@ ADAPTERS = {
     (0x0403, 0x6015): "FT231X",  # ULX3S, Icepi Zero
     (0x1D50, 0x602B): "iCELink",  # iCESugar, iCESugar-Pro
     (0x0D28, 0x0204): "DAPLink",  # Colorlight i5's adapter
+    (0x1209, 0x0001): "the design's own USB",  # rtl_gen.link.USB_IDS
 }
 """USB adapters of the boards that are known, by vendor and product."""
 

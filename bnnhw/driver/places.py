@@ -37,6 +37,7 @@ def open(
     ----------
     url : str
         - ``serial:///dev/ttyUSB1``, ``serial:///dev/ttyUSB1?baud=115200``, ``serial://COM3``;
+          ``serial:///dev/ttyACM0`` where the board was built with ``--link usb``;
         - ``spi:///dev/spidev0.0``, ``spi:///dev/spidev0.0?hz=4000000``: Linux, the board built with
           ``--link spi``;
         - ``socket://host:port``: a simulated board, or a serial server;

@@ -9,6 +9,7 @@ import pytest
 
 from bnnhw import golden
 from bnnhw.bits import pack_bytes
+from bnnhw.driver.find import ADAPTERS
 from bnnhw.errors import ToolMissing
 from bnnhw.link import Decoder, Frame, Kind, encode
 from bnnhw.link.protocol import Hello
@@ -217,6 +218,10 @@ def test_an_accelerator_answers() -> None:
     assert Hello.unpack(hello.payload).clock_hz == 48_000_000 and host.naks >= 2
     assert [reply.sequence for reply in answers] == [2, 3, 4]
     assert [reply.payload[-1] for reply in answers] == expected.classes.tolist()
+
+
+def test_the_driver_looks_for_the_device() -> None:
+    assert USB_IDS in ADAPTERS
 
 
 def test_title_wrong() -> None:
