@@ -6,6 +6,7 @@ import struct
 import sys
 
 import pytest
+from amaranth.back import rtlil
 
 from bnnhw import golden
 from bnnhw.bits import pack_bytes
@@ -218,6 +219,14 @@ def test_an_accelerator_answers() -> None:
     assert Hello.unpack(hello.payload).clock_hz == 48_000_000 and host.naks >= 2
     assert [reply.sequence for reply in answers] == [2, 3, 4]
     assert [reply.payload[-1] for reply in answers] == expected.classes.tolist()
+
+
+def test_the_netlist_is_the_same_every_time() -> None:
+    """LUNA names parts by their addresses in memory, which two of them at once cannot share."""
+    kept = [UsbSerial(), UsbSerial()]
+    first, second = (rtlil.convert(dut, emit_src=False) for dut in kept)
+    assert first == second
+    assert "_FromHost" in first and "_ToHost" in first
 
 
 def test_the_driver_looks_for_the_device() -> None:
