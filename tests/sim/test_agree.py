@@ -22,7 +22,8 @@ Played = tuple[AbusedNetwork, Trace]
 def played() -> Played:
     """Play in Verilator, resets and broken frames among it, with every port written down."""
     abused, dice = AbusedNetwork(dense()), random.Random(1)
-    cases = broken_frames(abused, dice, count=4) + resets(abused, dice, (5, 8, 9, 11, 23), stalled=True)
+    cases = broken_frames(abused, dice, count=4)
+    cases += resets(abused, dice, (5, 8, 9, 11, 23), stalled=True)
     acts = [case.act for case in cases]
     program = compile_abused(abused.design, quick=True)
     outcomes, trace = play_compiled(abused.design, program, acts, traced=True)
