@@ -11,8 +11,9 @@ _STALLS = (0, 25, 50, 75, 95, "toggle")
 
 
 def _encoder(t: Any, **how: Any) -> Any:
-    # A frame of 508 bytes and shorter ones, with runs that need a code byte of their own.
-    return t.encode([raw for raw in t.CORNERS if len(raw) < 257] + [bytes([7]) * 508], **how)
+    # One frame is longer than a run can be, and two are as long.
+    long = [bytes([7]) * size + tail for size, tail in ((253, b""), (254, b""), (254, b"\0"))]
+    return t.encode([raw for raw in t.CORNERS if len(raw) < 20] + long, **how)
 
 
 def _receiver(t: Any, **how: Any) -> Any:

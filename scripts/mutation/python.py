@@ -71,8 +71,9 @@ MODULES = (
     Subject("golden/runner", ("golden/test_runner.py", _WHOLE)),
     *(
         Subject(f"golden/{name}", (_KERNELS,))
-        for name in ("packed_kernels", "packed_numpy", "packed_numba")
+        for name in ("packed_numpy", "packed_numba")
     ),
+    Subject("golden/packed_kernels", ("golden/test_chosen_kernel.py", _KERNELS)),
     Subject("bits", ("test_bits.py",)),
     Subject("plan/pack", ("plan/test_pack.py",)),
     *(
