@@ -32,7 +32,7 @@ from sim.routed import Placed, place
 from sim.routed_verilog import routed_verilog
 from sim.samples import images, network
 
-GRAPH = network((20, 12, 6, 5), 1)
+GRAPH = network((20, 12, 6, 5), 2)
 # Few, but each with another answer.
 POOL = images(GRAPH, 200, 2)
 _, _FIRST = np.unique(golden.run(GRAPH, POOL, path="plain").logits, axis=0, return_index=True)
