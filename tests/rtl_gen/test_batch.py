@@ -159,7 +159,7 @@ def accumulated(**how: Any) -> Run:
     """Sum three folds of two vectors, modulo 8."""
     counts = [(k * 5 % 8, (k * 3 + k // 4) % 8) for k in range(24)]
     words = [{"data": pair, "last": int(k % 12 == 11)} for k, pair in enumerate(counts)]
-    expected = []
+    expected: list[dict[str, Any]] = []
     for start in range(0, 24, 6):
         for vector in (0, 1):
             folds = counts[start + vector : start + 6 : 2]
