@@ -283,7 +283,7 @@ def test_buffer_starts_afresh_after_a_reset():
 def test_buffer_says_when_a_payload_ends_and_repeats_it():
     dut = Numbered(frame_bytes=SIZE, credits=2)
     some = entries(2, SIZE, 7)
-    clocks: list[int] = []
+    clocks: list[tuple[int, int, int, int]] = []
 
     async def source(ctx):
         for payload, number, _ in some:
