@@ -40,7 +40,7 @@ rtlil
 hierarchy -top {name}
 {unset}
 proc
-opt -full
+{optimise}
 opt_clean -purge
 memory_collect
 attrmap {attributes}
@@ -155,6 +155,11 @@ def convert(top: wiring.Component, name: str, platform: object = None) -> str:
         text = rtlil.convert(top, name=name, platform=platform, emit_src=False)
     yosys = find_yosys(lambda version: version >= (0, 40))
     drop = " ".join(f"-remove {attribute}" for attribute in _DROPPED)
-    script = _SCRIPT.format(rtlil=text, name=name, attributes=drop, unset=UNSET_SPRAM)
+    # Yosys 0.50 trips over initial values where registers of constants become constants (`opt_dff`)
+    # in front of cells that it does not know.
+    optimise = "opt -full" if platform is None else "opt_expr\nopt_clean"
+    script = _SCRIPT.format(
+        rtlil=text, name=name, attributes=drop, unset=UNSET_SPRAM, optimise=optimise
+    )
     body = yosys.run(["-q", "-"], script, ignore_warnings=True)
     return _shared(_plain_names(_BANNER.sub("", body)))
