@@ -31,6 +31,8 @@ def _samples(family: str, count: int) -> list[tuple[str, Sample]]:
     """Give what is simulated: first what has most bins that nothing before it has."""
     left = [(f"directed {number}", sample) for number, sample in enumerate(directed())]
     has = {what: promised(sample, family) for what, sample in left}
+    if family != "generic":
+        left = [(what, one) for what, one in left if not one.plan(family).writable]
     made: list[tuple[str, Sample]] = []
     seen: set[str] = set()
     while left:
