@@ -79,7 +79,9 @@ class HeldRom(wiring.Component):
         m.submodules.parts = rom = LateRom(words=parts, width=part, style=self._style)
         label(rom, "parts")
         step, stepped = Signal(), Signal()
-        at, latest = Signal(range(self._hold)), Signal()
+        # A whole word is fetched by the last of its takes, so that the first one comes at once.
+        at = Signal(range(self._hold), init=0 if self._split else self._hold - 1)
+        latest = Signal()
         there, ends = Signal(), Signal()
         # Before the first word is whole, parts are taken without being asked for, from the clock
         # after that at which the memory says that it has some.

@@ -46,14 +46,16 @@ def test_a_residual_network(residual: Plan) -> None:
 def test_queues_of_random_graphs() -> None:
     """As the hardware's own levels are held against the plan in tests/sim/test_graphs.py."""
     queues = 0
-    for seed in range(150):
+    for seed in range(300):
         pick = random.Random(seed).randrange
         graph = random_graph(pick)
         try:
             plan = make_plan(graph, random_folding(graph, pick), name="net")
         except UsageError:
             continue
-        if plan.cycles < 1000:
+        # Lots of vectors are not in these schedules.
+        lots = any(isinstance(block, UnitPlan) and block.lot > 1 for block in plan.blocks)
+        if plan.cycles < 1000 and not lots:
             found = run(plan)
             for level in levels(plan, found):
                 assert level.most == level.depth, (seed, level)
