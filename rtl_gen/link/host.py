@@ -64,7 +64,7 @@ class HostLink(wiring.Component):
     weight_blocks : int
         Blocks of an upload of weights; 0 if there is nothing to load, and then nothing for it.
     weight_crc : int or None
-        As in `WeightLoader`.
+        CRC-32 of the weights that the stores hold from the start; None if one of them holds none.
     benchmark : bool
         Run an image many times where the host asks for it, see `Benchmark`.
     usb : bool
@@ -120,7 +120,9 @@ class HostLink(wiring.Component):
             self._rx = UartReceiver(divisor=divisor)
             self._tx = UartTransmitter(divisor=divisor)
         writable = weight_blocks != 0
-        self._loader = WeightLoader(blocks=weight_blocks, crc=weight_crc) if writable else None
+        self._loader = (
+            WeightLoader(blocks=weight_blocks, loaded=weight_crc is not None) if writable else None
+        )
         self._receiver = RequestReceiver(
             frame_bytes=frame_bytes, weights=writable, benchmark=benchmark
         )
@@ -248,5 +250,6 @@ class HostLink(wiring.Component):
             receiver.busy.eq(loader.refused),
             receiver.unloaded.eq(~loader.loaded),
             sender.status[8 * STATUS_BYTES :].eq(loader.status),
+            sender.original.eq(loader.original),
         ]
         wiring.connect(m, loader.o, wiring.flipped(self.o_load))

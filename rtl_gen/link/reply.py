@@ -15,6 +15,8 @@ from .request import control, number
 
 __all__ = ["ReplySender"]
 
+_CRC32_BYTES = 4
+
 
 class ReplySender(wiring.Component):
     """Wraps answers and control replies into frames: header before, CRC behind.
@@ -46,6 +48,9 @@ class ReplySender(wiring.Component):
         Answers, `last` on the last byte.
     status : Signal(8 * hello.status_bytes), in
         The last bytes of the HELLO_REPLY, first byte in the low bits.
+    original : Signal(), in
+        Only with `hello.weights`: their CRC-32 is that of `hello`, not of `status`. It lies in the
+        block RAM, where `bnnhw patch` can change it.
     o : stream of `word(1, 8)`, out
         Frames before stuffing, `last` on the last byte.
 
@@ -61,16 +66,17 @@ class ReplySender(wiring.Component):
         self._hello = hello
         self._packed = hello.pack()
         numbered = number(hello.credits)
-        super().__init__(
-            {
-                "control": In(stream.Signature(control())),
-                "numbers": In(stream.Signature(numbered)),
-                "place": In(stream.Signature(numbered["place"].shape)),
-                "i": In(port(1, 8)),
-                "status": In(8 * hello.status_bytes),
-                "o": Out(port(1, 8)),
-            }
-        )
+        members = {
+            "control": In(stream.Signature(control())),
+            "numbers": In(stream.Signature(numbered)),
+            "place": In(stream.Signature(numbered["place"].shape)),
+            "i": In(port(1, 8)),
+            "status": In(8 * hello.status_bytes),
+            "o": Out(port(1, 8)),
+        }
+        if hello.weights is not None:
+            members["original"] = In(1)
+        super().__init__(members)
 
     @property
     def hello(self):
@@ -180,4 +186,8 @@ class ReplySender(wiring.Component):
         # Low bits of the index choose the byte, so that nothing is subtracted.
         low = ceil_log2(count)
         aligned = Cat(C(0, 8 * (start % (1 << low))), self.status)
-        return Mux(index >= start, aligned.word_select(index[:low], 8), text)
+        counted = index >= start
+        if self._hello.weights is not None:
+            # The CRC of the weights comes last.
+            counted &= ~(self.original & (index >= len(self._packed) - _CRC32_BYTES))
+        return Mux(counted, aligned.word_select(index[:low], 8), text)

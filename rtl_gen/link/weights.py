@@ -33,8 +33,8 @@ class WeightLoader(wiring.Component):
     ----------
     blocks : int
         Blocks of an upload.
-    crc : int or None
-        CRC-32 of the weights that the stores hold from the start; None if one of them holds none.
+    loaded : bool
+        Whether the stores hold weights from the start.
 
     Members
     -------
@@ -50,8 +50,11 @@ class WeightLoader(wiring.Component):
         Chunks, `last` on the last one.
     loaded : Signal(), out
         The stores hold what they should.
+    original : Signal(), out
+        No upload has begun, so what they hold is what they started with.
     status : Signal(64), out
-        What the HELLO_REPLY says of the weights, first byte in the low bits.
+        What the HELLO_REPLY says of the weights, first byte in the low bits; the CRC-32 in it is 0
+        while `original`, since its registers know of uploads only.
 
     Raises
     ------
@@ -59,13 +62,11 @@ class WeightLoader(wiring.Component):
         If a parameter is out of range.
     """
 
-    def __init__(self, *, blocks, crc=None):
+    def __init__(self, *, blocks, loaded=False):
         if not isinstance(blocks, int) or not 1 <= blocks < 1 << 16:
             raise ValueError(f"blocks must be an integer from 1 to 65535, not {blocks!r}")
-        if crc is not None and not (isinstance(crc, int) and 0 <= crc < 1 << 32):
-            raise ValueError(f"crc must be None or a number of 32 bits, not {crc!r}")
         self._blocks = blocks
-        self._crc = crc
+        self._loaded = bool(loaded)
         super().__init__(
             {
                 "i": In(stream.Signature(token())),
@@ -74,6 +75,7 @@ class WeightLoader(wiring.Component):
                 "refused": Out(1),
                 "o": Out(port(1, CHUNK_BITS)),
                 "loaded": Out(1),
+                "original": Out(1),
                 "status": Out(64),
             }
         )
@@ -84,17 +86,18 @@ class WeightLoader(wiring.Component):
         return self._blocks
 
     @property
-    def crc(self):
-        """CRC-32 of the first weights."""
-        return self._crc
+    def starts_loaded(self):
+        """Whether the stores hold weights from the start."""
+        return self._loaded
 
     def elaborate(self, platform: object) -> Module:
         """Build the block's memory, its writer, and the states in which it leaves."""
         m = Module()
-        # Neither has a reset, which would claim that the first weights are back.
-        loaded = Signal(init=self._crc is not None, reset_less=True)
+        # None has a reset, which would claim that the first weights are back.
+        loaded = Signal(init=self._loaded, reset_less=True)
+        original = Signal(init=1, reset_less=True)
         # The last 32 bits that left: two chunks, and at the end of an upload its CRC.
-        window = Signal(32, init=self._crc or 0, reset_less=True)
+        window = Signal(32, reset_less=True)
         following = Signal(range(self._blocks + 1))
         idle, begin, accept = Signal(), Signal(), Signal()
         store: memory.Memory[Any, Any] = memory.Memory(shape=8, depth=BLOCK_BYTES, init=[])
@@ -102,6 +105,7 @@ class WeightLoader(wiring.Component):
         enter, is_next, is_first = self._receive(m, store, following)
         m.d.comb += [
             self.loaded.eq(loaded),
+            self.original.eq(original),
             self.status.eq(Cat(following | C(0, 16), loaded, C(0, 15), window)),
             self.refused.eq(is_first & self.busy),
             begin.eq(self.good & is_first & idle),
@@ -110,7 +114,7 @@ class WeightLoader(wiring.Component):
         with m.If(accept):
             m.d.sync += following.eq(following + 1)
         with m.If(begin):
-            m.d.sync += [following.eq(1), loaded.eq(0)]
+            m.d.sync += [following.eq(1), loaded.eq(0), original.eq(0)]
 
         crc = CRC32_ISO_HDLC(1).create()
         m.submodules.crc = ResetInserter(begin)(crc)

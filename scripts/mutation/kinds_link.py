@@ -130,6 +130,7 @@ KINDS = (
         name="weight loader with its CRC", tests=_LINK + "test_weights.py", block="WeightLoader",
         also=(
             call("test_wrong_crc_is_not_loaded_until_a_right_one_comes", 1 << 31),
+            call("test_reset_keeps_an_upload_and_not_half_of_one"),
         ),
     ),
     Kind(

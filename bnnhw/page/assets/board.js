@@ -198,7 +198,7 @@ export class Board {
       await this.#write(Uint8Array.of(0));
     }
     const noise = this.#decoder.bad ? ` (but ${this.#decoder.bad} damaged frames came)` : "";
-    throw new BoardError(`No board of bnnhw answers at this port${noise}.`, "Check that the design is flashed and that this is the port of its UART.");
+    throw new BoardError(`No board of bnnhw answers at this port${noise}.`, "Check that the design is flashed and that this is its serial port (UART or USB).");
   }
 
   // Gives the frame that answers, null on silence or where the board was busy.

@@ -113,6 +113,22 @@ def test_hello_carries_the_state_of_the_weights():
     assert got == raw(Kind.HELLO_REPLY, 0, hello.pack())
 
 
+def test_hello_carries_the_crc_of_the_first_weights():
+    """Registers say the rest, also then: an upload may begin while the HELLO_REPLY leaves."""
+    status = STATUS | int.from_bytes(bytes([6, 5, 1, 0, 10, 9, 8, 7]), "little") << 32
+    built = replace(HELLO, weights=WeightState(crc=0xA1B2C3D4))
+    for original, crc in ((1, 0xA1B2C3D4), (0, 0x0708090A)):
+        dut, hold = sender(status, built)
+
+        async def both(ctx, dut=dut, hold=hold, original=original):
+            await hold(ctx)
+            ctx.set(dut.original, original)
+
+        hello = Hello.unpack(bytes(status_of(dut, both)[3:-2]))
+        assert (hello.bad_frames, hello.line_errors, hello.queued) == (0x0201, 3, 4)
+        assert hello.weights == WeightState(0x0506, crc)
+
+
 def status_of(dut, hold):
     """Give the bytes of a HELLO_REPLY while the status is held."""
     got = []
