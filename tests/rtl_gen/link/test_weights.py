@@ -66,7 +66,7 @@ class Rig:
         """Give next block, loaded flag and CRC as the host reads them."""
         status = ctx.get(self.dut.status).to_bytes(8, "little")
         assert status[2] == ctx.get(self.dut.loaded) and status[3] == 0
-        crc = int.from_bytes(status[4:], "little")
+        crc: int | None = int.from_bytes(status[4:], "little")
         if ctx.get(self.dut.original):
             assert crc == 0
             crc = None
