@@ -204,13 +204,15 @@ class Accumulators(wiring.Component):
                 m.d.comb += past.eq(before[lane])
             m.d.comb += sums[lane].eq(past + self.i.payload.data[lane])
         with m.If(self.i.ready):
+            m.d.sync += self.o.valid.eq(self.i.valid & final)
+        with m.If(taken):
+            # Of words alone: what the memory in front holds at the start is not known, and would
+            # be seen on the output as long as nothing is offered.
             m.d.sync += [
-                self.o.valid.eq(self.i.valid & final),
                 self.o.payload.data.eq(sums),
                 self.o.payload.last.eq(self.i.payload.last),
+                vector.eq(vector + 1),
             ]
-        with m.If(taken):
-            m.d.sync += vector.eq(vector + 1)
             with m.If(vector == self._vectors - 1):
                 m.d.sync += [vector.eq(0), fold.eq(fold + 1)]
                 with m.If(final):
