@@ -16,7 +16,9 @@ from .compiled import Recording
 __all__ = ["check", "images", "network", "planned"]
 
 
-def network(sizes: Sequence[int], seed: int, *, offsets: bool = True) -> Graph:
+def network(
+    sizes: Sequence[int], seed: int, *, offsets: bool = True, lively: bool = False
+) -> Graph:
     """Make a chain of dense layers with random weights.
 
     Thresholds lie where sums are, and a little outside, so that some channels are constant; both
@@ -30,6 +32,8 @@ def network(sizes: Sequence[int], seed: int, *, offsets: bool = True) -> Graph:
         The same one gives the same network.
     offsets : bool
         Whether classes have offsets.
+    lively : bool
+        Thresholds lie where sums mostly are, so that answers differ from image to image.
     """
     dice = np.random.default_rng(seed)
     nodes: list[Node] = [Input("x", (), (sizes[0],))]
@@ -39,7 +43,8 @@ def network(sizes: Sequence[int], seed: int, *, offsets: bool = True) -> Graph:
             Dense(f"fc{k}", (nodes[-1].name,), dice.integers(0, 2, (rows, columns), np.uint8))
         )
         if k < final:
-            levels = dice.integers(-columns - 2, columns + 3, (rows, 1))
+            end = round(columns**0.5) if lively else columns + 2
+            levels = dice.integers(-end, end + 1, (rows, 1))
             direction = dice.choice([-1, 1], rows)
             nodes.append(Threshold(f"s{k}", (nodes[-1].name,), levels, direction))
     reach = 5 if offsets else 0

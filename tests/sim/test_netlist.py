@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bnnhw import golden
 from bnnhw.fold import Folding, LayerFold
 from bnnhw.images import load_images
 from bnnhw.plan import Plan, make_plan
@@ -14,7 +16,7 @@ from sim.netlist import Outside, netlist, settled, simulate_netlist
 from sim.network import Report, simulate
 from sim.samples import images, network
 
-GRAPH = network((20, 12, 6, 5), 1)
+GRAPH = network((20, 12, 6, 5), 36, lively=True)
 IMAGES = images(GRAPH, 24, 2)
 # Block RAMs, constants in logic, and folds that are not full.
 FOLDS = {
@@ -36,6 +38,13 @@ def planned(name: str) -> Plan:
 def mapped(request: pytest.FixtureRequest) -> tuple[str, Plan, str]:
     plan = planned(request.param)
     return request.param, plan, netlist(plan, load_board(request.param))
+
+
+def test_answers_differ() -> None:
+    """Else a netlist that looked at nothing would pass."""
+    trace = golden.run(GRAPH, IMAGES, trace=True)
+    assert len(np.unique(trace.edges["fc2"], axis=0)) == 16
+    assert trace.classes is not None and len(set(trace.classes)) == 4
 
 
 def cells(text: str) -> set[str]:
