@@ -164,7 +164,10 @@ KINDS = (
     Kind(
         name="register file", tests="rtl_gen/bus/test_registers.py", block="RegisterFile",
         make=lambda t: t.RegisterFile(table=t.table()),
-        also=(call("test_every_address"), call("test_control_and_status")),
+        also=(
+            call("test_every_address"), call("test_control_and_status"),
+            call("test_a_memory_may_take_its_time"),
+        ),
     ),
     Kind(
         name="memory behind a bus", tests="rtl_gen/bus/test_registers.py", block="MappedStore",

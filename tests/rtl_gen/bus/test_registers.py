@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The table of registers, the file that serves it, and the memory that a bus writes."""
 
+import itertools
 import random
 from typing import Any
 
@@ -102,6 +103,33 @@ def test_control_and_status() -> None:
                 told = busy | (not busy and not run_now) << 1
                 assert await ask(ctx, dut.access, 3) == (told, False)
             assert await ask(ctx, dut.access, 2) == (run_now, False)
+
+    run(dut, bench, deadline=100)
+
+
+def test_a_memory_may_take_its_time() -> None:
+    """An access to a memory is done when the memory says so, and none is without a request."""
+    found, dut = table(), RegisterFile(table=table())
+
+    async def bench(ctx: Any) -> None:
+        port, reached = dut.access, 0
+        for word in range(1 << found.address_bits - 2):
+            ctx.set(port.address, word)
+            for request, done, write in itertools.product((0, 1), repeat=3):
+                ctx.set(port.request, request)
+                ctx.set(port.write, write)
+                for window in found.windows:
+                    inner = getattr(dut, window.name.lower())
+                    asked = request and word in range(
+                        window.base // 4, (window.base + window.size) // 4
+                    )
+                    assert ctx.get(inner.request) == asked
+                    ctx.set(inner.done, bool(asked and done))
+                    reached += bool(asked)
+                inside = any(w.base // 4 <= word < (w.base + w.size) // 4 for w in found.windows)
+                assert ctx.get(port.done) == (request and (done or not inside)), word
+            await ctx.tick()
+        assert reached == 4 * sum(window.size // 4 for window in found.windows)
 
     run(dut, bench, deadline=100)
 
