@@ -6,6 +6,7 @@
 A random network has random nodes, branches, folding, images and stalls on both sides; each word on
 each of its edges is held against the golden model. Seed and number say which it is, so a run that
 was stopped, or that had only S seconds, goes on where it was: docs/signoff/soak.json counts on.
+What was wrong is judged again first, and taken back, not forgotten, where it is mended.
 `--number` simulates one of them again, and records nothing.
 """
 
@@ -47,7 +48,7 @@ class Soak:
     def __init__(self, stored: dict[str, Any] | None = None) -> None:
         fresh = {
             "seed": SEED, "next": 0, "networks": 0, "compiled": 0, "refused": 0, "clocks": 0,
-            "values": 0, "seconds": 0.0, "faults": {}, "runs": [],
+            "values": 0, "seconds": 0.0, "faults": {}, "mended": [], "runs": [],
         }  # fmt: skip
         self.counts: dict[str, Any] = fresh | (stored or {})
 
@@ -66,6 +67,15 @@ class Soak:
         counts["seconds"] = round(counts["seconds"] + seconds, 1)
         counts["runs"][-1]["to"] = counts["next"]
 
+    def again(self, found: Sequence[Outcome]) -> None:
+        """Take back the faults that are mended, and keep what they were."""
+        for one in found:
+            if not one.fault:
+                told = self.counts["faults"].pop(str(one.number))
+                self.counts["mended"].append({"number": one.number, "fault": told})
+                self.counts["clocks"] += one.clocks
+                self.counts["values"] += one.values
+
     def begin(self, revision: str) -> None:
         """Note that another run begins, or the last one goes on with the same program."""
         runs, start = self.counts["runs"], self.counts["next"]
@@ -76,11 +86,13 @@ class Soak:
         """Give what is written down."""
         counts = self.counts
         bad, done = len(counts["faults"]), counts["networks"]
-        runs = len(counts["runs"])
+        runs, mended = len(counts["runs"]), len(counts["mended"])
         measured = (
             f"{done:,} networks, {counts['compiled']:,} of them in Verilator, {counts['clocks']:,} "
             f"clocks, {counts['values']:,} values compared, {bad} mismatches; at {runs} revisions"
         )
+        if mended:
+            measured += f"; {mended} faults were found, mended, and their networks judged again"
         missing = f"{done:,} of {REQUIRED:,} networks were reached: `scripts/soak` goes on."
         return Item(
             "soak",
@@ -164,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if outcome.fault else 0
     kept = {} if args.fresh else read().get("soak", {})
     soak = Soak(kept.get("details"))
+    soak.again([judge(soak.counts["seed"], int(number)) for number in soak.counts["faults"]])
     soak.begin(_revision())
     # Nobody asks for these networks again: their programs are not kept.
     with tempfile.TemporaryDirectory() as cache:

@@ -15,6 +15,7 @@ from ..fold.folding import WRITABLE
 from ..graph import Graph, Grid
 from .blocks import ArgmaxPlan, Block, WindowPlan
 from .joints import QueuePlan
+from .parallel import TernaryPlan
 from .units import UnitPlan
 
 __all__ = ["Plan"]
@@ -63,7 +64,7 @@ class Plan:
 
     def carries_edge(self, block: Block) -> bool:
         """Tell whether the words of a block are those of its edge, not windows over it."""
-        return not isinstance(self.origin(block), WindowPlan)
+        return not isinstance(self.origin(block), (WindowPlan, TernaryPlan))
 
     def origin(self, block: Block) -> Block:
         """Return the block whose words a queue holds; any other block is its own origin."""

@@ -33,6 +33,12 @@ def test_some_networks() -> None:
     assert sum(one.values for one in found) > 100
 
 
+def test_networks_that_were_wrong() -> None:
+    """Found by the soak: a queue between masked windows and their layer passed for an edge."""
+    found = judge("1", 1182)
+    assert not found.fault and found.values > 800
+
+
 def test_a_number_is_a_network() -> None:
     first, again, other = (case_of(seed, 3) for seed in ("a", "a", "b"))
     assert first.plan.identity == again.plan.identity != other.plan.identity
@@ -102,12 +108,14 @@ def test_goes_on_where_it_was(
     store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[int] = []
+    broken = {60: "planted"}
 
     def fake(seed: str, number: int) -> Outcome:
         seen.append(number)
-        wrong = "planted" if number == 60 else ""
         refused = number % 10 == 3
-        return Outcome(number, number == 0, refused, 0 if refused else 50_000, 7, wrong)
+        return Outcome(
+            number, number == 0, refused, 0 if refused else 50_000, 7, broken.get(number, "")
+        )
 
     monkeypatch.setattr(soak, "judge", fake)
     monkeypatch.setattr(soak, "ProcessPoolExecutor", Pool)
@@ -128,6 +136,16 @@ def test_goes_on_where_it_was(
     assert details["clocks"] == 67 * 50_000 and details["values"] == 75 * 7
     assert details["faults"] == {"60": "planted"} and not item["met"] and not item["short"]
     assert [run["to"] for run in details["runs"]] == [75]
+    # A fault is judged again, and taken back only once it is none.
+    assert soak.main([]) == 1 and seen[75:] == [60]
+    assert signing.read(store)["soak"]["details"]["faults"] == {"60": "planted"}
+    del broken[60]
+    assert soak.main([]) == 0 and seen[75:] == [60, 60]
+    item = signing.read(store)["soak"]
+    assert item["details"]["mended"] == [{"number": 60, "fault": "planted"}]
+    assert item["measured"].endswith(
+        "; 1 faults were found, mended, and their networks judged again"
+    )
     assert soak.main(["--fresh", "--networks", "60", "--seconds", "0"]) == 1
     assert signing.read(store)["soak"]["details"]["networks"] == 0
 
