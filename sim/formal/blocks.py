@@ -10,7 +10,7 @@ from rtl_gen.queue import Queue
 from rtl_gen.width import WidthConverter
 from rtl_gen.window import SlidingWindow
 
-from .frames import Frames, Place
+from .frames import Frames, Place, progress
 from .scene import Scene
 
 __all__ = ["converter", "queue", "window"]
@@ -43,7 +43,7 @@ def queue(scene: Scene) -> None:
     scene.reach("full", frames.lead == depth)
     if isinstance(dut, Queue):
         scene.check("level", dut.level == frames.lead)
-    _progress(scene, frames, silent=1 if depth <= 2 else 2, deaf=1)
+    progress(scene, frames, silent=1 if depth <= 2 else 2, deaf=1)
 
 
 def _bits(payload: Any) -> list[Value]:
@@ -72,7 +72,7 @@ def converter(scene: Scene) -> None:
         flight=dut.lanes_out // dut.lanes_in + 2,
         last=dut.o.payload.last,
     )
-    _progress(scene, frames, silent=dut.latency, deaf=-(-dut.lanes_in // dut.lanes_out))
+    progress(scene, frames, silent=dut.latency, deaf=-(-dut.lanes_in // dut.lanes_out))
 
 
 def window(scene: Scene) -> None:
@@ -101,7 +101,7 @@ def window(scene: Scene) -> None:
     if dut.pad is None:
         masked = Array(Const(word is None, 1) for word in words)[frames.word_out]
         scene.check("masked", dut.o.payload.masked == masked, when=dut.o.valid)
-    _progress(scene, frames, silent=dut.words_in + 1, deaf=dut.words_out + 1)
+    progress(scene, frames, silent=dut.words_in + 1, deaf=dut.words_out + 1)
 
 
 def _taps(shape: WindowShape) -> list[int | None]:
@@ -124,16 +124,3 @@ def _taps(shape: WindowShape) -> list[int | None]:
         word = (y * shape.width + x) * shape.folds + group * share + fold
         taps.append(word if inside else None)
     return taps
-
-
-def _progress(scene: Scene, frames: Frames, *, silent: int, deaf: int) -> None:
-    """Check that a block with ports `i` and `o` that is served on both sides never waits for long.
-
-    - *silent*: with `o` ready, and `i` valid or the end of a frame inside, `o` becomes valid within
-      `silent` clocks;
-    - *deaf*: with `o` ready and `i` valid, a word is taken within `deaf` clocks.
-    """
-    i, o = scene.dut.i, scene.dut.o
-    served = o.ready & (i.valid | (frames.lead > 0))
-    scene.check_waits("silent", served & ~o.valid, silent)
-    scene.check_waits("deaf", o.ready & i.valid & ~i.ready, deaf)
