@@ -16,6 +16,7 @@ from bnnhw.target import Board
 
 from ..tools import Toolchain, ToolFailed, environment, run_tool, toolchain, warm_up
 from . import nextpnr
+from .exported import board_verilog
 from .platform import BuildSteps, prepare
 from .record import RECORD, record
 from .report import BuildReport, check, check_size, does_not_fit
@@ -43,6 +44,7 @@ def build_bitstream(
     wide_luts: bool = False,
     router2: bool = True,
     note: Mapping[str, Any] | None = None,
+    verilog: bool = False,
     limit: float = 3600,
 ) -> BuildReport:
     """Build a core for a board.
@@ -66,6 +68,8 @@ def build_bitstream(
         Receives the name of each step as it begins, and a sentence before any longer wait.
     note : dict or None
         JSON values that ``NAME.rams.json`` keeps for `patch_bitstream`.
+    verilog : bool
+        Write what is synthesised as Verilog too: see `board_verilog`.
     limit : float
         Seconds that each tool may take.
 
@@ -89,9 +93,13 @@ def build_bitstream(
         report = job.report(seed, cycles_per_image)
         check(report, board)
         job.keep_contents(options, note or {})
+        texts = board_verilog(steps, board, name) if verilog else {}
+        for file, text in texts.items():
+            (job.place / file).write_text(text, encoding="utf-8")
         (job.place / f"{name}.report.json").write_text(report.to_json(), encoding="utf-8")
         # The report comes last: who sees it finds everything that it speaks of.
-        deliver(job.place, target, [f"{name}{suffix}" for suffix in (*_KEPT, ".report.json")])
+        kept = [f"{name}{suffix}" for suffix in (*_KEPT, ".report.json")]
+        deliver(job.place, target, [*texts, *kept])
     return report
 
 

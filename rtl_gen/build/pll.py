@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bnnhw.errors import UsageError
 
-__all__ = ["Ecp5Dividers", "Ice40Dividers", "ecp5_dividers", "ice40_dividers"]
+__all__ = ["Ecp5Dividers", "Ice40Dividers", "ecp5_dividers", "ice40_dividers", "pll_outputs"]
 
 _MHZ = 1_000_000
 
@@ -91,6 +91,21 @@ def ecp5_dividers(source_hz: int, sync_hz: int) -> Ecp5Dividers:
                 clkop = min(legal, key=lambda divider: abs(sync_hz * divider - 600 * _MHZ))
                 return Ecp5Dividers(clki, clkfb, clkop)
     raise _unreachable("ECP5", source_hz, sync_hz, _ecp5_outputs)
+
+
+def pll_outputs(family: str, source_hz: int) -> list[int]:
+    """List the frequencies in Hz that a family's PLL makes of `source_hz`, the lowest first."""
+    makes, dividers = {
+        "ice40": (_ice40_outputs, ice40_dividers), "ecp5": (_ecp5_outputs, ecp5_dividers),
+    }[family]  # fmt: skip
+    found = []
+    for hertz in sorted(set(makes(source_hz))):
+        try:
+            dividers(source_hz, hertz)
+        except UsageError:
+            continue  # Outside of the data sheet's limits.
+        found.append(hertz)
+    return found
 
 
 def _filter_range(phase_hz: int) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,7 +30,15 @@ from .options import (
 from .patch import patch_note
 from .show import Tell, emit_json, pairs, progress, say, table
 
-__all__ = ["boards", "build", "build_network", "flash", "flash_line", "prebuilt_file"]
+__all__ = [
+    "boards",
+    "build",
+    "build_fastest",
+    "build_network",
+    "flash",
+    "flash_line",
+    "prebuilt_file",
+]
 
 _Board = Annotated[str, typer.Option("--board", "-b", help="A board's name or its file.")]
 
@@ -68,8 +76,58 @@ def build_network(
     report = build_bitstream(
         core, board, out, name=plan.name, seed=seed, cycles_per_image=plan.cycles,
         progress=lambda step: tell(step, 0, 0), note=patch_note(planned, benchmark, link),
+        verilog=True,
     )  # fmt: skip
     return report, [out / report.bitstream, *publish(files, out)]
+
+
+def build_fastest(
+    planned: Planned,
+    out: Path,
+    seed: int,
+    tell: Tell,
+    *,
+    benchmark: bool = False,
+    link: str = "uart",
+) -> tuple[Any, list[Path]]:
+    """Build a planned network with the fastest clock that timing analysis proves with a margin.
+
+    Parameters and what it gives are those of `build_network`; of all builds only the last that is
+    proved comes to `out`.
+    """
+    from rtl_gen.build.fastest import fastest
+    from rtl_gen.build.flow import deliver, scratch_folder
+    from rtl_gen.network import file_names
+    from rtl_gen.output import check_output
+    from rtl_gen.system import divisor_for
+
+    baud = link_baud(link, planned.board)
+    check_output(file_names(planned.plan), out, keep=planned.inputs)
+
+    def usable(hertz: int) -> bool:
+        try:
+            return baud is None or divisor_for(hertz, baud) > 0
+        except UsageError:
+            return False
+
+    with scratch_folder(out, planned.plan.name) as scratch:
+
+        def attempt(board: Board) -> tuple[Any, list[Path]]:
+            hertz = board.clock.sync_hz
+            place = Path(scratch) / str(hertz)
+
+            def at(step: str, done: int, total: int) -> None:
+                tell(f"{step} at {hertz / 1e6:g} MHz", done, total)
+
+            again = replace(planned, board=board)
+            return build_network(again, place, seed, at, benchmark=benchmark, link=link)
+
+        report, files = fastest(planned.board, attempt, usable)
+        place = files[0].parent
+        last = f"{report.name}.report.json"
+        names = sorted((path.name for path in place.iterdir()), key=lambda name: name == last)
+        deliver(place, out, names)
+    return report, [out / path.name for path in files]
 
 
 def build(
@@ -86,14 +144,21 @@ def build(
     benchmark: Annotated[
         bool, typer.Option("--benchmark", help="Let the board measure its own frame rate.")
     ] = False,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fastest", help="Raise the clock as far as timing analysis proves it: several builds."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build the bitstream of a network behind a link to a host, with a report."""
+    make_it = build_fastest if fast else build_network
     planned = make(
         model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding, name=name
     )
     with progress(as_json) as tell:
-        report, files = build_network(planned, out, seed, tell, benchmark=benchmark, link=link)
+        report, files = make_it(planned, out, seed, tell, benchmark=benchmark, link=link)
     if as_json:
         emit_json({**report.to_dict(), "identity": planned.plan.identity,
                    "files": [str(path) for path in files]})  # fmt: skip

@@ -2,13 +2,18 @@
 """`bnnhw build` and `flash`: real bitstreams of a tiny network."""
 
 import json
+import re
 import shlex
 import stat
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from rtl_gen.build.boards import load_board
+from rtl_gen.build.fastest import MARGIN
+from rtl_gen.build.pll import ice40_dividers, pll_outputs
+from rtl_gen.tools import environment, run_tool, toolchain
 
 KEYS = {
     "name", "board", "device", "sync_hz", "seed", "usage", "clocks", "slowest", "tools",
@@ -42,6 +47,48 @@ def test_build(cli, model: Path, name: str) -> None:
     report = json.loads(Path("out/tiny.report.json").read_text())
     assert report["usage"] == facts["usage"]
     assert not list(Path().rglob(".*"))
+
+
+def test_verilog_of_the_board_is_what_was_built(cli, model: Path) -> None:
+    """Clock, reset, link and pads are in it; synthesised again it has the build's cells."""
+    done = cli("build", model, "--board", "icebreaker", "-o", "out", "--json")
+    board, path = load_board("icebreaker"), Path("out/tiny_board.v")
+    text = path.read_text()
+    found = ice40_dividers(board.clock.source_hz, board.clock.sync_hz)
+    assert f".DIVF(7'h{found.divf:02x})" in text and f".DIVQ(3'h{found.divq:x})" in text
+    pins = re.findall(r"^set_io (\w+) ", Path("out/tiny.pcf").read_text(), re.MULTILINE)
+    assert len(pins) == 4
+    assert set(pins) == set(
+        re.findall(r"(?:input|inout|output) (\w+__io);", text.split("\nendmodule")[0])
+    )
+    tools = toolchain("ice40")
+    script = f"read_verilog {path}; synth_ice40 -top tiny -json again.json"
+    yosys = str(tools.programs["yosys"])
+    run_tool([yosys, "-q", "-p", script], cwd=Path(), env=environment("ice40"))
+    (top,) = (
+        module for module in json.loads(Path("again.json").read_text())["modules"].values()
+        if "SB_PLL40_PAD" in {cell["type"] for cell in module["cells"].values()}
+    )  # fmt: skip
+    kinds = Counter(cell["type"] for cell in top["cells"].values())
+    flops = sum(count for kind, count in kinds.items() if kind.startswith("SB_DFF"))
+    usage = done.document["usage"]
+    assert kinds["SB_PLL40_PAD"] == 1 and kinds["SB_IO"] == 3
+    assert kinds["SB_RAM40_4K"] == usage["ebr"]["used"]
+    assert flops == usage["ff"]["used"]
+
+
+@pytest.mark.slow
+def test_fastest(cli, model: Path) -> None:
+    done = cli("build", model, "--board", "icebreaker", "--fastest", "-o", "out", "--json")
+    assert (done.code, done.err) == (0, "")
+    facts = done.document
+    report = json.loads(Path("out/tiny.report.json").read_text())
+    manifest = json.loads(Path("out/tiny.json").read_text())
+    assert facts["sync_hz"] == report["sync_hz"] == manifest["link"]["clock_hz"] > 24_000_000
+    assert report["fmax_mhz"] * 1e6 >= report["sync_hz"] * (1 + MARGIN)
+    assert report["sync_hz"] in pll_outputs("ice40", 12_000_000)
+    assert all(Path(file).is_file() for file in facts["files"])
+    assert [path for path in Path("out").iterdir() if path.is_dir()] == []
 
 
 def test_build_as_text_says_what_comes_next(cli, model: Path) -> None:

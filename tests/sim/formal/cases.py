@@ -69,8 +69,10 @@ class Case:
 
 def params(cases: Sequence[Case]) -> list[Any]:
     """Give the cases as parameters of a test, the slow ones marked."""
-    marks = {False: (), True: pytest.mark.slow}
-    return [pytest.param(case, id=case.name, marks=marks[case.slow]) for case in cases]
+    return [
+        pytest.param(case, id=case.name, marks=pytest.mark.slow if case.slow else ())
+        for case in cases
+    ]
 
 
 def proofs(cases: Sequence[Case]) -> Any:

@@ -35,7 +35,16 @@ class Faulty(wiring.Component):
 
     def __init__(self, inner: Any, fault: str) -> None:
         self._inner, self._fault = inner, fault
-        super().__init__({name: inner.signature.members[name] for name in ("i", "o")})
+        super().__init__(dict(inner.signature.members))
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what the block says of itself."""
+        return getattr(self.__dict__["_inner"], name)
+
+    @property
+    def inner(self) -> Any:
+        """The block."""
+        return self._inner
 
     def elaborate(self, platform: Any) -> Module:
         """Wire the ports through, and plant the fault."""
@@ -53,6 +62,8 @@ class Faulty(wiring.Component):
             taken.eq(i.valid & i.ready),
             sent.eq(o.valid & o.ready),
         ]
+        others = [name for name in inner.signature.members if name not in ("i", "o")]
+        m.d.comb += [getattr(self, name).eq(getattr(inner, name)) for name in others]
         element = o.payload.data
         bit = Value.cast(element)[0]
         before = Value.cast(inner.o.payload.data)[0]

@@ -17,7 +17,6 @@ from sim.formal.compute import Law, Words, compute
 from sim.formal.units import affine, argmax, levels, pool, ranked
 
 from .cases import Case, proofs, twins
-from .faults import Faulty
 
 POOL: dict[str, Any] = {
     "channels": 1,
@@ -38,8 +37,7 @@ def pooled(name: str, kind: Any, *, slow: bool = True, **geometry: Any) -> Case:
 
 
 def _pooled(scene: Any) -> None:
-    dut = scene.dut._inner if isinstance(scene.dut, Faulty) else scene.dut
-    compute(pool(dut))(scene)
+    compute(pool(getattr(scene.dut, "inner", scene.dut)))(scene)
 
 
 def scored(name: str, classes: Sequence[tuple[int, int]], shift: int, k: int = 0) -> Case:
