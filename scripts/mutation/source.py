@@ -67,7 +67,7 @@ def mutants_of(text: str, *, count: int, seed: int) -> list[SourceMutant]:
     """Draw mutants of a module.
 
     Annotations, docstrings, texts of errors, imports and what is made at import for type checkers
-    alone are left alone.
+    alone are left alone; the first element does not become the last.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def mutants_of(text: str, *, count: int, seed: int) -> list[SourceMutant]:
     places = list(_places(tree))
     # The first ones are the same, however many are asked for.
     random.Random(seed).shuffle(places)
-    return [_mutant(tree, *place) for place in places[:count]]
+    drawn = [place for place in places if not _wraps(place)]
+    return [_mutant(tree, *place) for place in drawn[:count]]
 
 
 Path = tuple[tuple[str, int | None], ...]
@@ -89,6 +90,12 @@ Path = tuple[tuple[str, int | None], ...]
 
 Place = tuple[Path, int, str, str, int]
 """Where a node is, the number of its change, its kind, its key, and its line."""
+
+
+def _wraps(place: Place) -> bool:
+    """Tell whether an index 0 becomes -1: of what has one element, the language says the same."""
+    path, _, _, key, _ = place
+    return path[-1:] == (("slice", None),) and ": 0 -> -1" in key
 
 
 def _places(tree: ast.Module) -> Iterator[Place]:

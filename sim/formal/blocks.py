@@ -9,11 +9,12 @@ from bnnhw.plan.window_shape import WindowShape
 from rtl_gen.queue import Queue
 from rtl_gen.width import WidthConverter
 from rtl_gen.window import SlidingWindow
+from rtl_gen.window_parallel import ParallelWindow
 
 from .frames import Frames, Place, progress
-from .scene import Scene
+from .scene import Properties, Scene
 
-__all__ = ["converter", "queue", "window"]
+__all__ = ["converter", "queue", "whole_window", "window"]
 
 
 def queue(scene: Scene) -> None:
@@ -102,6 +103,47 @@ def window(scene: Scene) -> None:
         masked = Array(Const(word is None, 1) for word in words)[frames.word_out]
         scene.check("masked", dut.o.payload.masked == masked, when=dut.o.valid)
     progress(scene, frames, silent=dut.words_in + 1, deaf=dut.words_out + 1)
+
+
+def whole_window(block: ParallelWindow) -> Properties:
+    """Require of a window like this one that every tap shows the pixel that lies there.
+
+    Padded taps hold the padding, or are masked. The last windows of a frame leave without more
+    input, unless the next frame has begun: then its pixels push them.
+    """
+    taps, channels = _taps(block.shape), range(block.shape.channels)
+    size = len(taps) // block.words_out
+    windows = [taps[start : start + size] for start in range(0, len(taps), size)]
+
+    def properties(scene: Scene) -> None:
+        i, o = scene.dut.i, scene.dut.o
+        scene.source(i, "i")
+        scene.sink(o, "o")
+        frames = Frames(
+            scene,
+            put=i.valid & i.ready,
+            o=o,
+            elements_in=list(i.payload.data),
+            elements_out=list(o.payload.data),
+            words_in=block.words_in,
+            table=[
+                [None if word is None else (word, lane) for word in window for lane in channels]
+                for window in windows
+            ],
+            flight=1,
+            last=o.payload.last,
+            blank=block.pad or 0,
+        )
+        if block.pad is None:
+            flags = [sum((word is None) << k for k, word in enumerate(row)) for row in windows]
+            masked = o.payload.masked == Array(flags)[frames.word_out]
+            scene.check("masked", masked, when=o.valid)
+        between = (frames.lead > 0) & (frames.word_in == 0)
+        served = o.ready & (i.valid | between)
+        scene.check_waits("silent", served & ~o.valid, block.cycles + 1)
+        scene.check_waits("deaf", o.ready & i.valid & ~i.ready, block.cycles)
+
+    return properties
 
 
 def _taps(shape: WindowShape) -> list[int | None]:

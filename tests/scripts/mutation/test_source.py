@@ -43,7 +43,7 @@ KEYS = {
     "f: k // 2 -> k * 2", "f: 2 -> 3", "f: 2 -> 1",
     "f: if k in (7,) -> if not k in (7,)", "f: k in (7,) -> k not in (7,)",
     "f: 7 -> 8", "f: 7 -> 6", "f: break -> continue",
-    "f: x[0] = total -> pass", "f: 0 -> 1 #2", "f: 0 -> -1 #2",
+    "f: x[0] = total -> pass", "f: 0 -> 1 #2",
     "f: print(total) -> pass",
     "f: return -total if x is None else total -> return None",
     "f: -total if x is None else total -> -total if not x is None else total",

@@ -37,10 +37,6 @@ class Faulty(wiring.Component):
         self._inner, self._fault = inner, fault
         super().__init__(dict(inner.signature.members))
 
-    def __getattr__(self, name: str) -> Any:
-        """Give what the block says of itself."""
-        return getattr(self.__dict__["_inner"], name)
-
     @property
     def inner(self) -> Any:
         """The block."""

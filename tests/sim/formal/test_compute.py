@@ -33,11 +33,9 @@ def pooled(name: str, kind: Any, *, slow: bool = True, **geometry: Any) -> Case:
     make = partial(kind, **{**POOL, **geometry})
     dut = make()
     harmless = ("always last",) if dut.words_out == 1 else ()
-    return Case(name, make, _pooled, depth=2 * dut.cycles + 8, slow=slow, harmless=harmless)
-
-
-def _pooled(scene: Any) -> None:
-    compute(pool(getattr(scene.dut, "inner", scene.dut)))(scene)
+    return Case(
+        name, make, compute(pool(dut)), depth=2 * dut.cycles + 8, slow=slow, harmless=harmless
+    )
 
 
 def scored(name: str, classes: Sequence[tuple[int, int]], shift: int, k: int = 0) -> Case:
