@@ -85,14 +85,19 @@ def compile_program(
         _translate(scratch, top, tool, own_flags, tell)
         tell("the C++ compiler builds the simulator (10 to 60 s the first time)")
         _build(scratch, compiler, cxx_flags, _include_folder(tool, scratch))
-        keep = folder.parent / f"{scratch.name}.done"
-        keep.mkdir()
-        shutil.move(scratch / "simulator", keep / "simulator")
-        try:
-            keep.rename(folder)
-        except OSError:  # Somebody else was faster with the same program.
-            shutil.rmtree(keep)
+        _keep(scratch, folder)
     return program
+
+
+def _keep(scratch: Path, folder: Path) -> None:
+    """Put a program that is whole where others find it."""
+    done = folder.parent / f"{scratch.name}.done"
+    done.mkdir()
+    shutil.move(scratch / "simulator", done / "simulator")
+    try:
+        done.rename(folder)
+    except OSError:  # Somebody else was faster with the same program.
+        shutil.rmtree(done)
 
 
 def _scratch(cache: Path) -> "tempfile.TemporaryDirectory[str]":

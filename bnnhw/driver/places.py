@@ -71,21 +71,24 @@ def open(
             f"model belongs to sim: and model:, not to '{printable(str(url))}'.",
             "Give the design's manifest instead.",
         )
+    patience = PATIENCE if timeout is None else timeout
     if url == "auto":
-        return _first(described, PATIENCE if timeout is None else timeout)
+        return _first(described, patience)
     if scheme == "model":
         return _golden(url, described, model)
     if scheme == "sim":
         return _simulated(url, described, model, timeout)
-    patience = PATIENCE if timeout is None else timeout
     packing = None if described is None else Packing.from_manifest(described)
     if scheme == "spi":
-        told = (described or {}).get("link")
-        most = told.get("max_hz") if isinstance(told, Mapping) else None
-        line = connect_spi(url, timeout=patience, max_hz=most)
+        line = connect_spi(url, timeout=patience, max_hz=_spi_limit(described))
     else:
         line = connect(url, timeout=patience)
     return _device(line, url, described, packing, patience)
+
+
+def _spi_limit(described: Mapping[str, Any] | None) -> Any:
+    told = (described or {}).get("link")
+    return told.get("max_hz") if isinstance(told, Mapping) else None
 
 
 def _device(

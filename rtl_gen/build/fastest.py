@@ -61,12 +61,7 @@ def fastest(
     outputs = [hz for hz in pll_outputs(board.family, board.clock.source_hz) if usable(hz)]
     best = build(board)
     if not _proved(best[0]):
-        bound = best[0].fmax_mhz / (1 + MARGIN)
-        raise TimingFailed(
-            f"'{best[0].name}' reaches {best[0].fmax_mhz:.2f} MHz on {board.title}, which leaves "
-            f"less than {MARGIN:.0%} above its clock of {board.clock.sync_hz / 1e6:g} MHz.",
-            f"Begin with a clock below {bound:.1f} MHz (--clock), or leave --fastest out.",
-        )
+        raise _too_fast(best[0], board)
     bound_hz, refused = _bound(best[0]), float("inf")
     for _ in range(ROUNDS - 1):
         proved = best[0].sync_hz
@@ -86,6 +81,15 @@ def fastest(
             refused = wanted
         bound_hz = _bound(report)
     return best
+
+
+def _too_fast(report: BuildReport, board: Board) -> TimingFailed:
+    return TimingFailed(
+        f"'{report.name}' reaches {report.fmax_mhz:.2f} MHz on {board.title}, which leaves less "
+        f"than {MARGIN:.0%} above its clock of {board.clock.sync_hz / 1e6:g} MHz.",
+        f"Begin with a clock below {_bound(report) / 1e6:.1f} MHz (--clock), or leave --fastest "
+        "out.",
+    )
 
 
 def _bound(report: BuildReport) -> float:

@@ -94,12 +94,7 @@ def build_bitstream(
         check(report, board)
         job.keep_contents(options, note or {})
         texts = board_verilog(steps, board, name) if verilog else {}
-        for file, text in texts.items():
-            (job.place / file).write_text(text, encoding="utf-8")
-        (job.place / f"{name}.report.json").write_text(report.to_json(), encoding="utf-8")
-        # The report comes last: who sees it finds everything that it speaks of.
-        kept = [f"{name}{suffix}" for suffix in (*_KEPT, ".report.json")]
-        deliver(job.place, target, [*texts, *kept])
+        job.finish({**texts, f"{name}.report.json": report.to_json()}, target)
     return report
 
 
@@ -229,6 +224,13 @@ class Job:
             return  # Without it there is nothing to hold a patch against, and so there is none.
         told = record(netlist, board=self.board.name, options=options, note=note)
         (self.place / f"{self.name}{RECORD}").write_text(told, encoding="utf-8")
+
+    def finish(self, texts: Mapping[str, str], target: Path) -> None:
+        """Move what is kept to the folder of the output, and what else there is to say."""
+        for file, text in texts.items():
+            (self.place / file).write_text(text, encoding="utf-8")
+        # The report comes last: who sees it finds everything that it speaks of.
+        deliver(self.place, target, [*(f"{self.name}{suffix}" for suffix in _KEPT), *texts])
 
     def _named(self, failed: ToolFailed) -> ToolFailed | None:
         """Quote the error from the log, where Yosys writes nothing else."""
