@@ -143,7 +143,9 @@ def _refused(board: Board, command: list[str], failed: ToolFailed) -> DeviceErro
     if missing := _LIBRARY.search(failed.output):
         return ToolMissing(
             f"{Path(command[0]).name} needs the library {missing[1]}, which is not installed.",
-            "Install it with your system's packages, such as apt-get install libusb-1.0-0.",
+            # The loader names one at a time; whoever lacks one may lack the other.
+            "Install it with your system's packages, such as apt-get install libusb-1.0-0 "
+            "libftdi1-2.",
         )
     lines = [line.rstrip() for line in failed.output.splitlines() if line.strip()]
     said = "\n".join(lines[-_LAST_LINES:]) or "It said nothing."
