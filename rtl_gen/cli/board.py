@@ -78,7 +78,8 @@ def build_network(
         progress=lambda step: tell(step, 0, 0), note=patch_note(planned, benchmark, link),
         verilog=True,
     )  # fmt: skip
-    return report, [out / report.bitstream, *publish(files, out)]
+    whole = out / f"{plan.name}_board.v"
+    return report, [out / report.bitstream, *publish(files, out), whole]
 
 
 def build_fastest(

@@ -53,6 +53,7 @@ def test_verilog_of_the_board_is_what_was_built(cli, model: Path) -> None:
     """Clock, reset, link and pads are in it; synthesised again it has the build's cells."""
     done = cli("build", model, "--board", "icebreaker", "-o", "out", "--json")
     board, path = load_board("icebreaker"), Path("out/tiny_board.v")
+    assert str(path) in done.document["files"]
     text = path.read_text()
     found = ice40_dividers(board.clock.source_hz, board.clock.sync_hz)
     assert f".DIVF(7'h{found.divf:02x})" in text and f".DIVQ(3'h{found.divq:x})" in text
