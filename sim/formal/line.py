@@ -1,11 +1,23 @@
 """What must hold between the line and the accelerator: bytes pass whole, once, and in time."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value
+from amaranth.lib.wiring import In, Out
 
 from .compute import Results, Words
 from .scene import Properties, Scene
 
-__all__ = ["buffer", "receiver", "result_bytes", "stuffing", "uart_receiver", "uart_transmitter"]
+__all__ = [
+    "buffer",
+    "contracts",
+    "receiver",
+    "replies",
+    "result_bytes",
+    "stuffing",
+    "uart_receiver",
+    "uart_transmitter",
+]
 
 
 def result_bytes(*, words: int, bits: int, index_bits: int, ranked: bool) -> Properties:
@@ -135,7 +147,7 @@ def uart_receiver(*, divisor: int) -> Properties:
     """Require of a `UartReceiver` that each byte of a line at its own clock is offered, once.
 
     The line is high for the first clocks after reset, and then carries bytes with any pauses. The
-    divisor is 8 at least: a reset that comes while the line is low leaves that in the synchroniser
+    divisor is 5 at least: a reset that comes while the line is low leaves that in the synchroniser
     for two clocks, which a receiver of 4 clocks a bit takes for a start bit.
 
     - *once*, *received*: what becomes valid is the byte that was sent last, and was not yet there;
@@ -272,3 +284,51 @@ def buffer(*, frame_bytes: int, credits: int) -> Properties:
         scene.check_waits("silent", (frames.lead > 0) & o.ready & ~o.valid, frame_bytes + 1)
 
     return properties
+
+
+def contracts(*, still: Sequence[str] = (), deaf: int | None = None) -> Properties:
+    """Require of a block with any ports that all its streams that leave keep the contract.
+
+    Streams that come in do what the contract allows; other ports have any value at any clock.
+
+    - *deaf*: while streams that leave are taken, `i` is, within so many clocks.
+
+    Parameters
+    ----------
+    still : sequence of str
+        Ports that have any value, but the same at all clocks.
+    deaf : int or None
+        Clocks; None if `i` may have to wait for something else.
+    """
+
+    def properties(scene: Scene) -> None:
+        dut = scene.dut
+        leave = []
+        for name, member in dut.signature.members.items():
+            port = getattr(dut, name)
+            if member.is_signature and member.flow is Out:
+                scene.sink(port, name)
+                leave.append(port.ready)
+            elif member.is_signature:
+                scene.source(port, name)
+            elif member.flow is In:
+                own = Value.cast(port)
+                given = scene.any_one if name in still else scene.any_clock
+                scene.m.d.comb += own.eq(given(own.shape(), name))
+        if deaf is not None:
+            waits = dut.i.valid & ~dut.i.ready & Cat(leave).all()
+            scene.check_waits("deaf", waits, deaf)
+
+    return properties
+
+
+def replies(scene: Scene) -> None:
+    """Require of a `ReplySender` the contract, and that it is never silent with something to say.
+
+    - *silent*: with a control reply and an answer on offer, and no number coming in, a byte is
+      offered within 2 clocks.
+    """
+    dut = scene.dut
+    contracts(still=("status",))(scene)
+    something = dut.control.valid & dut.i.valid & ~dut.numbers.valid
+    scene.check_waits("silent", something & dut.o.ready & ~dut.o.valid, 2)
