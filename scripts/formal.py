@@ -32,9 +32,9 @@ FILES = (
     "tests/rtl_gen/counting/test_mapped.py",
 )
 _MISSING = (
-    "Data is one or two bits wide and shapes are small. The window that leaves whole and the "
-    "blocks that compute have no proofs but those of their counts; bounded liveness is proved "
-    "where `silent` and `deaf` stand in the table below."
+    "Data is one or two bits wide (bytes in the link) and shapes are small. Some foldings of the "
+    "matrix unit, and the UART's receiver, are looked at in their first clocks only; what has no "
+    "proof stands below the table of proofs."
 )
 
 
