@@ -12,6 +12,7 @@ from amaranth.lib.wiring import Out
 
 from bnnhw.link import Hello
 from rtl_gen.link import CobsEncoder, ReplySender, ResultBytes
+from rtl_gen.link.benchmark import Benchmark
 from rtl_gen.link.request import RequestBuffer, RequestReceiver
 from rtl_gen.link.uart import UartReceiver, UartTransmitter
 from rtl_gen.link.weights import WeightLoader
@@ -26,6 +27,7 @@ from sim.formal.line import (
     uart_receiver,
     uart_transmitter,
 )
+from sim.formal.repeated import benchmark
 
 from .cases import Case, proofs
 
@@ -58,7 +60,8 @@ KEPT = Case(
 HELLO = Hello(bytes(range(100, 132)), 98, 21, 10, 12_000_000, 4)
 REPLIES = Case("replies", partial(ReplySender, hello=HELLO), replies, 20, slow=True)
 LOADED = Case("loader", partial(WeightLoader, blocks=2), contracts(deaf=0), 10, slow=True)
-ALL = [ANSWER, RANKED, STUFFED, SENT, REQUESTS, KEPT, REPLIES, LOADED]
+REPEATED = Case("benchmark", Benchmark, benchmark, 16, slow=True)
+ALL = [REPEATED, ANSWER, RANKED, STUFFED, SENT, REQUESTS, KEPT, REPLIES, LOADED]
 
 
 @proofs(ALL)
@@ -190,7 +193,7 @@ def drops(m: Module, own: Any, inner: Any) -> None:
 
 CONTRACTS = [(ANSWER, "o", 30), (STUFFED, "o", 30), (KEPT, "o", 30), (KEPT, "place", 16)]
 CONTRACTS += [(REQUESTS, "control", 16), (CAUGHT, "o", 65), (REPLIES, "o", 12)]
-CONTRACTS += [(LOADED, "o", 12)]
+CONTRACTS += [(LOADED, "o", 12), (REPEATED, "o", 8)]
 TWINS: list[tuple[Case, Any, str, int]] = [
     *((case, withdraws(port), f"{port} stays valid", depth) for case, port, depth in CONTRACTS),
     *((case, looks(port), f"{port} stays the same", depth) for case, port, depth in CONTRACTS),
@@ -220,6 +223,15 @@ TWINS: list[tuple[Case, Any, str, int]] = [
     (REQUESTS, inverts("control.payload", 3), "outcome reply", 14),
     (REQUESTS, inverts("control.valid"), "outcome none", 14),
     (REQUESTS, inverts("bad"), "bad", 8),
+    (REPEATED, inverts("o.valid"), "passes", 8),
+    (REPEATED, inverts("o.payload.data"), "passes right", 8),
+    (REPEATED, inverts("i.ready"), "moves", 8),
+    (REPEATED, inverts("o.valid"), "drops", 12),
+    (REPEATED, inverts("o.valid"), "tail", 12),
+    (REPEATED, inverts("o.payload.data"), "clocks", 12),
+    (REPEATED, inverts("o.payload.last"), "last", 12),
+    (REPEATED, inverts("busy"), "busy", 8),
+    (REPEATED, inverts("repeat"), "repeat", 8),
     (REPLIES, hangs, "silent", 20),
     (LOADED, stalls, "deaf", 8),
     (KEPT, inverts("o.payload.data"), "result", 20),
