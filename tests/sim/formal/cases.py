@@ -36,6 +36,8 @@ class Case:
         Whether its proof is left to the slow tests.
     harmless : tuple of str
         Faults that are none for this block.
+    first : int
+        Clocks that are looked at where nothing is proved for all time.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Case:
     last: str = "last"
     slow: bool = False
     harmless: tuple[str, ...] = ()
+    first: int = 0
 
     def prove(self) -> None:
         """Prove all of it for all time."""

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Value
+from amaranth.hdl import Module, Value
+from amaranth.lib import wiring
 
+from rtl_gen.batch import BatchedArray
 from rtl_gen.integer import IntMvtu
 from rtl_gen.mvtu import Mvtu
 from rtl_gen.unrolled import UnrolledLayer
+from rtl_gen.vectors import stream_words
 from sim.formal import Mode, Verdict, prove
 from sim.formal.compute import Law, Words, compute
 from sim.formal.units import counted, levels, matrix, sums
@@ -81,7 +84,8 @@ def binary(
     )
     depth = dut.latency + 2 * dut.cycles * vectors + 6
     one = ("always last",) if len(needs) == 1 else ()
-    return Case(name, make, compute(law), depth, slow=slow, harmless=one)
+    first = dut.latency + dut.cycles + 5
+    return Case(name, make, compute(law), depth, slow=slow, harmless=one, first=first)
 
 
 def integers(
@@ -155,6 +159,49 @@ def unrolled(every: int) -> Case:
     )
 
 
+class Batched(wiring.Component):
+    """An array for batches, with its weights."""
+
+    def __init__(self, *, rows: Rows, pe: int, simd: int, vectors: int) -> None:
+        self._words = packed(rows, pe, simd, 1, 1)
+        self._array = BatchedArray(
+            rows=len(rows), columns=len(rows[0]), pe=pe, simd=simd, vectors=vectors
+        )
+        members = self._array.signature.members
+        super().__init__({"i": members["i"], "o": members["o"]})
+        self.latency, self.cycles = self._array.latency, self._array.cycles
+        self.folds = self._array.synapse_folds
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.array = array = self._array
+        stream_words(m, "weights", self._words, array.i_weight)
+        wiring.connect(m, wiring.flipped(self.i), array.i)
+        wiring.connect(m, array.o, wiring.flipped(self.o))
+        return m
+
+
+def batched(name: str, rows: Rows, *, pe: int, simd: int) -> Case:
+    """Let counts of two vectors leave, the vector fastest."""
+    make = partial(Batched, rows=rows, pe=pe, simd=simd, vectors=2)
+    dut = make()
+    folds = dut.folds
+
+    def formula(words: Words) -> list[list[Any]]:
+        totals = [sums(rows, counted, simd)(words[at * folds :]) for at in range(2)]
+        return [total[top : top + pe] for top in range(0, len(rows), pe) for total in totals]
+
+    law = Law(
+        words_in=2 * folds,
+        needs=[folds, 2 * folds] * (len(rows) // pe),
+        formula=formula,
+        flight=8,
+        silent=24,
+        deaf=dut.cycles + 2,
+    )
+    return Case(name, make, compute(law), 34, slow=True, first=dut.latency + dut.cycles - 1)
+
+
 KINDS = [
     integers("integer-full", [[1, -2], [0, 1]], [3, -1], pe=2, simd=2, vectors=1, slow=False),
     unrolled(0),
@@ -179,6 +226,8 @@ BOUNDED = [
     binary("hold", PAIR, [[1], [2]], pe=1, simd=1, vectors=2, hold=2),
     binary("levels", PAIR, [[1, 2, 3], [2, 3, 5]], pe=1, simd=1, bits=2),
     binary("search", PAIR, [[1, 2, 3], [2, 3, 5]], pe=1, simd=1, bits=2, search=True),
+    batched("batched-full", PAIR, pe=2, simd=2),
+    batched("batched-folded", PAIR, pe=1, simd=1),
 ]
 
 
@@ -189,9 +238,7 @@ def test_holds_for_ever(case: Case) -> None:
 
 @proofs(BOUNDED)
 def test_holds_in_the_first_clocks(case: Case) -> None:
-    dut = case.make()
-    depth = dut.latency + dut.cycles + 5
-    result = prove(case.make(), case.properties, mode=Mode.BMC, depth=depth)
+    result = prove(case.make(), case.properties, mode=Mode.BMC, depth=case.first)
     assert result.verdict is Verdict.HELD, result
 
 
@@ -200,7 +247,7 @@ def test_every_check_is_reached(case: Case) -> None:
     case.reach()
 
 
-@twins([*KINDS, BOUNDED[0]])
+@twins([*KINDS, BOUNDED[0], BOUNDED[-1]])
 def test_broken_twin_is_refuted(case: Case, fault: str) -> None:
     case.refute(fault)
 
