@@ -1,8 +1,9 @@
 """What must hold between the line and the accelerator: bytes pass whole, once, and in time."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from .compute import Results, Words
@@ -236,18 +237,10 @@ def buffer(*, frame_bytes: int, credits: int) -> Properties:
         scene.sink(o, "o")
         scene.sink(dut.place, "place")
         ends = i.valid & i.payload.end
-        size = Signal(range(frame_bytes + 1))
-        kept = [Signal(8, name=f"kept{k}", reset_less=True) for k in range(frame_bytes)]
+        size, kept = _payload(m, i, frame_bytes)
         m.d.comb += dut.repeat.eq(0)
         good = i.payload.end & i.payload.good
         scene.promise(~(i.valid & good) | ((size == frame_bytes) & ~dut.refused))
-        with m.If(ends):
-            m.d.sync += size.eq(0)
-        with m.Elif(i.valid & (size != frame_bytes)):
-            m.d.sync += size.eq(size + 1)
-            for k, byte in enumerate(kept):
-                with m.If(size == k):
-                    m.d.sync += byte.eq(i.payload.data)
         frames = Results(
             scene,
             put=i.valid & good,
@@ -284,6 +277,20 @@ def buffer(*, frame_bytes: int, credits: int) -> Properties:
         scene.check_waits("silent", (frames.lead > 0) & o.ready & ~o.valid, frame_bytes + 1)
 
     return properties
+
+
+def _payload(m: Module, i: Any, most: int) -> tuple[Signal, list[Signal]]:
+    """Count the bytes of a payload, up to so many, and keep them."""
+    size = Signal(range(most + 1), name="size")
+    kept = [Signal(8, name=f"kept{k}", reset_less=True) for k in range(most)]
+    with m.If(i.valid & i.payload.end):
+        m.d.sync += size.eq(0)
+    with m.Elif(i.valid & (size != most)):
+        m.d.sync += size.eq(size + 1)
+        for k, byte in enumerate(kept):
+            with m.If(size == k):
+                m.d.sync += byte.eq(i.payload.data)
+    return size, kept
 
 
 def contracts(*, still: Sequence[str] = (), deaf: int | None = None) -> Properties:

@@ -1,6 +1,6 @@
 """What must hold of a benchmark: so many runs, one answer, and the clocks that they took."""
 
-from amaranth.hdl import Cat, Mux, Signal
+from amaranth.hdl import Cat, Signal
 
 from .scene import Scene
 
@@ -36,7 +36,8 @@ def benchmark(scene: Scene) -> None:
         ~(armed & i.valid),
     ):
         scene.promise(promised)
-    m.d.sync += inside.eq(Mux(moves, ~i.payload.last, inside))
+    with m.If(moves):
+        m.d.sync += inside.eq(~i.payload.last)
     with m.If(idle):
         m.d.sync += [armed.eq(dut.arm), answers.eq(0), reads.eq(0), clocks.eq(0)]
     with m.Else():
@@ -55,11 +56,9 @@ def benchmark(scene: Scene) -> None:
         with m.If(place == 3):
             m.d.sync += [tail.eq(0), running.eq(0)]
     drop = running & ~final
-    same = (o.payload.data[0] == i.payload.data[0]) & (
-        o.payload.last == (i.payload.last & ~running)
-    )
+    shown = Cat(i.payload.data[0], i.payload.last & ~running)
     scene.check("passes", o.valid == i.valid, when=~tail & ~drop)
-    scene.check("passes right", same, when=~tail & o.valid)
+    scene.check("passes right", o.payload.as_value() == shown, when=~tail & o.valid)
     scene.check("moves", i.ready == o.ready, when=~tail & ~drop & i.valid)
     scene.check("drops", i.ready & ~o.valid, when=drop & i.valid)
     scene.check("tail", o.valid & ~i.ready, when=tail)
