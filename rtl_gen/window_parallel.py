@@ -82,7 +82,7 @@ class ParallelWindow(wiring.Component):
     size. For stride 1 it is ``max(height * width, out_height * out_width)`` unless one axis grows
     and the other shrinks. There is no bubble between frames, and usual padding costs no clocks: the
     next frame's pixels push the last windows out. Where they do not come, those windows leave
-    without them.
+    without them; once the next frame has begun, they wait for its pixels.
 
     Latency ``begin - lead + 1``, see `latency`: 1 plus the pixels that enter before the first
     window is complete. While `o` stalls, everything is held and `i` waits. Stored are

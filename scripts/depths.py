@@ -4,15 +4,16 @@
 
 Queues between branches: every word of the network at its clock (`depth_events`). Buffers of sliding
 windows, banks in which vectors are read again, and room for results: clock by clock
-(`depth_stores`). Each runs until its state comes again, which proves what holds for all time; and
-each with one word less must fail.
+(`depth_stores`). No clocks, and as little room elsewhere as may be: whether anything stands still
+for ever (`depth_tokens`). Those with clocks run until their state comes again, which proves what
+holds for all time; and each with one word less must fail.
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,17 @@ from bnnhw import data, zoo
 from bnnhw.cost import solve
 from bnnhw.graph import Graph
 from bnnhw.load import load_model
-from bnnhw.plan import Block, MvtuPlan, Plan, UnitPlan, WindowPlan, make_plan
+from bnnhw.plan import Block, MvtuPlan, Plan, QueuePlan, UnitPlan, WindowPlan, make_plan
+from bnnhw.plan.lead import leads
 from bnnhw.plan.window_shape import WindowShape
 from rtl_gen.build.boards import load_board
 
 from .depth_events import levels, run, waits
 from .depth_stores import banks_period, room_waits, window_period
+from .depth_tokens import stands_still
 from .signing import ROOT, Item, record
 
-__all__ = ["NETWORKS", "Proof", "main", "prove"]
+__all__ = ["NETWORKS", "Proof", "asked", "main", "prove"]
 
 _BOARD, _CLOCK_HZ = "ulx3s-85f", 25_000_000
 
@@ -86,9 +89,13 @@ def prove(plan: Plan) -> Proof:
     proof = Proof()
     found = run(plan)
     proof.frames = found.frames
+    least = asked(plan)
     for level in levels(plan, found):
-        enough, less = level.most <= level.depth, level.most <= level.depth - 1
+        most = max(level.most, least.get(level.queue, 0))
+        enough, less = most <= level.depth, most <= level.depth - 1
         proof.add("queues", f"{level.queue} of {level.depth}, for {level.most},", enough, less)
+    if still := stands_still(plan):
+        proof.faults.append(f"{still} stands still for ever")
     for name, longest, allowed in waits(plan, found):
         proof.longest = max(proof.longest, longest)
         if longest > allowed:
@@ -96,6 +103,19 @@ def prove(plan: Plan) -> Proof:
     for block in plan.blocks:
         _inside(block, proof)
     return proof
+
+
+def asked(plan: Plan) -> dict[str, int]:
+    """Give the words that queues must hold however long anything takes, by their names."""
+    queues = {block.name: block.sources[0] for block in plan.blocks if isinstance(block, QueuePlan)}
+    blocks = [
+        replace(block, sources=tuple(queues.get(source, source) for source in block.sources))
+        for block in plan.blocks
+        if block.name not in queues
+    ]
+    return {
+        plan.block(name).sources[place]: words for (name, place), words in leads(blocks).items()
+    }
 
 
 def _inside(block: Block, proof: Proof) -> None:

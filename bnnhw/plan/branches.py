@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .blocks import Block, ConverterPlan, GuardPlan, WindowPlan
 from .joints import ForkPlan, PermutePlan, QueuePlan
+from .lead import leads
 from .parallel import ParallelWindowPlan
 from .schedule import Schedule, schedule_of
 from .units import UnitPlan
@@ -129,7 +130,8 @@ def with_queues(blocks: list[Block], cycles: int) -> list[Block]:
     That is in front of joins whose branches are not equally quick, and where words come in bursts
     that the next block takes more slowly, if no block before has the time to stand still for so
     long. A queue holds what has been produced and not yet been taken; its depth is the most that
-    this comes to, and one place more where a word comes in as another one leaves.
+    this comes to, and one place more where a word comes in as another one leaves; or what `leads`
+    says, where that is more.
 
     Parameters
     ----------
@@ -141,10 +143,13 @@ def with_queues(blocks: list[Block], cycles: int) -> list[Block]:
     depths: dict[tuple[str, int], int] = {}
     known: dict[str, _Known] = {}
     frames = _FRAMES
+    # What the schedules ask for is enough while nothing is held up; this is always.
+    least = leads(blocks)
     # A queue delays its branch by a clock or two, which a join behind it may see; and where words
     # wait for longer than a frame takes, more frames must come before it is as full as ever.
     for _ in range(6):
         grown, longest = _depths(blocks, depths, cycles, frames, known)
+        grown |= {key: max(lead, grown.get(key, 0)) for key, lead in least.items()}
         enough = max(frames, _FRAMES + longest // cycles)
         if (grown, enough) == (depths, frames):
             break

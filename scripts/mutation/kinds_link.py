@@ -131,6 +131,7 @@ KINDS = (
         also=(
             call("test_wrong_crc_is_not_loaded_until_a_right_one_comes", 1 << 31),
             call("test_reset_keeps_an_upload_and_not_half_of_one"),
+            call("test_no_upload_begins_while_requests_are_under_way"),
         ),
     ),
     Kind(
