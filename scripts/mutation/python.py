@@ -146,7 +146,9 @@ class _Watch:
 def depends(subject: Subject, *, count: int, seed: int) -> str:
     """Name what the verdicts depend on: the source, its tests, and the draw."""
     tests = [(ROOT / "tests" / "bnnhw" / name).read_text("utf-8") for name in subject.tests]
-    return digest(subject.file.read_text(encoding="utf-8"), *tests, f"{count} {seed}")
+    text = subject.file.read_text(encoding="utf-8")
+    drawn = [mutant.key for mutant in mutants_of(text, count=count, seed=seed)]
+    return digest(text, *tests, f"{count} {seed}", *drawn)
 
 
 def _import_the_others() -> None:
