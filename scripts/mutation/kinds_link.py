@@ -123,6 +123,7 @@ KINDS = (
             call("test_sender_that_is_late_sends_fillers"),
             *(call("test_reset_in_the_middle_waits_for_cs", late) for late in range(3)),
             call("test_whatever_the_wires_do_the_next_transaction_is_right", 0),
+            call("test_a_last_rise_that_comes_with_cs_is_none"),
             call("test_receiver_holds_a_byte_and_drops_the_next"),
         ),
     ),
@@ -140,6 +141,7 @@ KINDS = (
             lambda t: t.test_answers_every_request_in_order(_line(), 4, 2),
             lambda t: t.test_says_what_is_wrong(_line()),
             lambda t: t.test_truncated_frames(_line()),
+            lambda t: t.test_counts_what_it_drops(_line()),
         ),
     ),
     Kind(

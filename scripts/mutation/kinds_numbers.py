@@ -9,7 +9,7 @@ __all__ = ["KINDS"]
 
 def _mvtu(thresholds: bool) -> Any:
     def play(t: Any, **how: Any) -> Any:
-        layer = t.Layer(4, 6, 1, thresholds=thresholds, count=24)
+        layer = t.Layer(4, 6, 1, thresholds=thresholds, count=64)
         return t.exercise(layer.unit(2, 3), *layer.traffic(2, 3), **how)
 
     return play

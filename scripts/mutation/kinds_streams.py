@@ -135,7 +135,10 @@ KINDS = (
         Kind(
             name=f"sliding window, {name}", tests="rtl_gen/test_window.py",
             block="SlidingWindow", play=_windowed(name),
-            also=(call("test_long_stalls_in_a_frame_and_at_its_end", name),),
+            also=(
+                call("test_long_stalls_in_a_frame_and_at_its_end", name),
+                *(call("test_input_at_the_rate_of_the_window", name, pace) for pace in (1, 3, 9)),
+            ),
         )
         for name in ("zero", "grouped")
     ),

@@ -128,7 +128,12 @@ def test_a_memory_may_take_its_time() -> None:
                     reached += bool(asked)
                 inside = any(w.base // 4 <= word < (w.base + w.size) // 4 for w in found.windows)
                 assert ctx.get(port.done) == (request and (done or not inside)), word
+            # Whatever the other wires say, nothing is written without a request.
+            ctx.set(port.request, 0)
+            ctx.set(port.data, 0xFFFFFFFF)
+            ctx.set(port.strobe, 15)
             await ctx.tick()
+            assert not ctx.get(dut.run)
         assert reached == 4 * sum(window.size // 4 for window in found.windows)
 
     run(dut, bench, deadline=100)

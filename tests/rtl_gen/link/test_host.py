@@ -59,9 +59,9 @@ def test_answers_every_request_in_order(simulated_line, divisor, credits):
 def test_says_what_is_wrong(simulated_line):
     line = simulated_line()
     cases = {
-        Frame(Kind.INFER, 1, PAYLOADS[0], version=7): ErrorCode.VERSION,
-        Frame(0x33, 2): ErrorCode.KIND,
-        Frame(Kind.INFER, 3, b"short"): ErrorCode.LENGTH,
+        Frame(Kind.INFER, 0x41, PAYLOADS[0], version=7): ErrorCode.VERSION,
+        Frame(0x33, 0x92): ErrorCode.KIND,
+        Frame(Kind.INFER, 0x2C, b"short"): ErrorCode.LENGTH,
         Frame(Kind.INFER, 4, bytes(1000)): ErrorCode.LENGTH,
     }
     for frame, code in cases.items():
@@ -122,6 +122,31 @@ def test_noise_below_the_byte_level(simulated_line):
     line.from_board.clear()
     assert talk(line, bytes(3) + infer(2)) == [result(2)]
     assert hello(line).line_errors > 0
+
+
+def test_counts_what_it_drops(simulated_line):
+    """Frames with a wrong CRC, and bytes without a stop bit, one by one."""
+    line, bad = simulated_line(), bytearray(infer(2))
+    bad[4] ^= 1 if bad[4] != 1 else 2
+    begun = []
+
+    async def breaks(ctx):
+        while not begun:
+            await ctx.tick()
+        for _ in range(11):
+            ctx.set(line.link.rx, 0)
+            await ctx.tick().repeat(10 * line.divisor)
+            ctx.set(line.link.rx, 1)
+            await ctx.tick().repeat(2 * line.divisor)
+
+    line.simulator.add_testbench(breaks, background=True)
+    for count in range(1, 6):
+        assert talk(line, b"\0" + bytes(bad)) == []
+        assert hello(line).bad_frames == count
+    begun.append(True)
+    line.advance(11 * 12 * line.divisor + 50)
+    assert hello(line).line_errors == 11
+    assert talk(line, infer(2)) == [result(2)]
 
 
 def test_hello_is_answered_while_the_accelerator_is_stuck(simulated_line):

@@ -118,6 +118,35 @@ def test_a_byte_that_cs_cuts_is_dropped_and_ours_is_sent_again(make=SpiPeriphera
         assert b"".join(heard).replace(b"\0", b"") == b"\xab\xcd"
 
 
+def test_a_last_rise_that_comes_with_cs_is_none():
+    """The eighth bit of a byte, in the clock in which CS goes away: the byte is cut."""
+    dut, seen = SpiPeripheral(), []
+
+    async def wires(ctx):
+        async def hold(clocks, cs, sck):
+            ctx.set(dut.cs, cs)
+            ctx.set(dut.sck, sck)
+            for _ in range(clocks):
+                await ctx.tick()
+
+        ctx.set(dut.mosi, 1)
+        await hold(8, 0, 0)
+        for _ in range(7):
+            await hold(4, 1, 0)
+            await hold(4, 1, 1)
+        await hold(4, 1, 0)
+        await hold(8, 0, 1)
+
+    async def watch(ctx):
+        for _ in range(90):
+            *_, valid, error = await ctx.tick().sample(dut.o.valid, dut.error)
+            seen.append((valid, error))
+
+    run(dut, wires, watch, deadline=200)
+    assert (0, 1) in seen and not any(valid for valid, _ in seen)
+    assert sum(error for _, error in seen) == 1
+
+
 def test_sender_that_is_late_sends_fillers():
     taken, _, heard = talk(SpiPeripheral(), [bytes(40)], offered=NONZERO[:8], stalls=95, seed=3)
     assert taken == bytes(40) and sent(heard) == NONZERO[:8]
