@@ -128,7 +128,7 @@ def test_counts_what_it_drops(simulated_line):
     """Frames with a wrong CRC, and bytes without a stop bit, one by one."""
     line, bad = simulated_line(), bytearray(infer(2))
     bad[4] ^= 1 if bad[4] != 1 else 2
-    begun = []
+    begun: list[bool] = []
 
     async def breaks(ctx):
         while not begun:
