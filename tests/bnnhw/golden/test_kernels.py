@@ -99,6 +99,24 @@ def test_convolutions(
 
 
 @BOTH
+def test_words_that_do_not_lie_side_by_side(name: str) -> None:
+    """Every other vector and row of larger arrays, and arrays that lie the other way."""
+    rng = np.random.default_rng(3)
+    wide, tall = (rng.integers(0, 1 << 63, shape, dtype=np.uint64) for shape in ((6, 40), (18, 6)))
+    for x, weight in (
+        (wide[:, ::2], tall[::2]),
+        (np.asfortranarray(wide), np.asfortranarray(tall)),
+    ):
+        counts = choose_kernel(name).count_matches(x, weight, 6 * 64)
+        wanted = [
+            [sum(64 - (int(a) ^ int(b)).bit_count() for a, b in zip(row, vector, strict=True))
+             for vector in x.T]
+            for row in weight
+        ]  # fmt: skip
+        assert counts.tolist() == wanted
+
+
+@BOTH
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

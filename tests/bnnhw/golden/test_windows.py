@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnnhw.golden import packed_numpy, packed_sums, packed_windows, run
+from bnnhw.golden import packed, packed_numpy, packed_sums, packed_windows, run
 from bnnhw.graph import (
     BIPOLAR,
     Add,
     Affine,
     Concat,
     Conv,
+    Dense,
     Flatten,
     Graph,
     Grid,
@@ -28,6 +29,7 @@ from bnnhw.graph import (
     Shuffle,
     Slice,
     SumPool,
+    Threshold,
 )
 
 MakeGraph = Callable[..., Graph]
@@ -243,3 +245,20 @@ def test_a_flipped_weight_is_seen(path: str) -> None:
         for w in (weight, other)
     )
     assert (first.tolist(), second.tolist()) == ([[8]], [[6]])
+
+
+def test_work_of_an_image() -> None:
+    """Words of 64 XNORs: 2 bits a pixel, 3 x 2 places, 5 rows of 64 x 2 x 1; then 4 of 30 bits."""
+    grid = Grid(0, 1, 4)
+    graph = Graph(
+        "net",
+        (
+            Input("x", (), (64, 4, 2), grid),
+            Conv("c", ("x",), np.ones((5, 64, 2, 1), int)),
+            Threshold("t", ("c",), np.zeros((5, 1), int), np.ones(5, int), BIPOLAR),
+            Flatten("f", ("t",)),
+            Dense("d", ("f",), np.ones((32, 30), np.uint8)),
+        ),
+        ("d",),
+    )
+    assert packed.word_operations(graph) == 6 * 5 * 128 * 2 // 64 + 30 * 32 // 64
