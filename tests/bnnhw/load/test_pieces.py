@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bnnhw.load.pieces import Pieces, TooManyPieces, Unbounded, constant
 from bnnhw.load.squash import SQUASHES, decided, inverse
@@ -51,6 +53,50 @@ def sgn(y: Any) -> int:
 )  # fmt: skip
 def test_values(pieces: Pieces, plain: Callable[[Fraction], Any]) -> None:
     assert [pieces(x) for x in NUMBERS] == [plain(x) for x in NUMBERS]
+
+
+WHOLE = st.integers(-3, 3).map(Fraction)
+STEPS = st.sampled_from([Fraction(n, 4) for n in range(-6, 7)])
+
+
+@st.composite
+def functions(draw: st.DrawFn) -> Pieces:
+    """Draw lines between bounds that have a value of their own."""
+    bounds = tuple(sorted(draw(st.sets(WHOLE, max_size=3))))
+    points = tuple(draw(STEPS) for _ in bounds)
+    lines = tuple((draw(STEPS), draw(STEPS)) for _ in range(len(bounds) + 1))
+    return Pieces(bounds, points, lines)
+
+
+@settings(max_examples=150, deadline=None)
+@given(f=functions(), g=functions(), h=functions(), factor=STEPS)
+def test_any_pieces(f: Pieces, g: Pieces, h: Pieces, factor: Fraction) -> None:
+    both, chosen = f.plus(g, factor), f.choose(g, h)
+    flat = f.clamp(Fraction(-7, 4), Fraction(5, 4))
+    # The last half sample lies beyond all bounds, so that a slope is seen from both ends.
+    for x in [*NUMBERS, Fraction(50), Fraction(-50)]:
+        assert both(x) == f(x) + factor * g(x)
+        assert chosen(x) == (g(x) if f(x) else h(x))
+        assert flat(x) == min(max(f(x), Fraction(-7, 4)), Fraction(5, 4))
+        assert f.absolute()(x) == abs(f(x))
+        assert f.sign()(x) == sgn(f(x))
+        assert f.linear(factor, HALF)(x) == factor * f(x) + HALF
+        for way, plain in (("round", round), ("floor", math.floor), ("ceil", math.ceil)):
+            assert flat.rounded(way)(x) == plain(flat(x))
+
+
+@settings(max_examples=100, deadline=None)
+@given(f=functions())
+def test_lonely_bounds(f: Pieces) -> None:
+    """Bounds where the function is neither what it is just below nor just above."""
+    near = Fraction(1, 10**6)
+    lonely = []
+    for bound, point in zip(f.bounds, f.points, strict=True):
+        sides = [f(bound + side * near) - f(bound + 2 * side * near) for side in (-1, 1)]
+        limits = [f(bound + side * near) + rise for side, rise in zip((-1, 1), sides, strict=True)]
+        if point not in limits:
+            lonely.append(bound)
+    assert f.lonely() == lonely
 
 
 def test_only_what_changes_is_a_bound() -> None:

@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 
 from bnnhw.graph import Grid
 from bnnhw.load.decide import Undecidable
-from bnnhw.load.scores import class_scores, decided
+from bnnhw.load.scores import _fits, class_scores, decided
 
 NUMBERS = st.fractions(-20, 20, max_denominator=50)
 SCALES = st.fractions(Fraction(1, 50), 3, max_denominator=50)
+
+
+def test_scores_stay_within_60_bits() -> None:
+    """2**58 times 1, and as much beside it, is one too many."""
+    grid = Grid(-1, 2, 2)
+    assert not _fits(grid, [1 << 58], [1 << 58], 60)
+    assert _fits(grid, [1 << 58], [(1 << 58) - 1], 60)
+    assert not _fits(grid, [1 << 20], [0], 20) and _fits(grid, [(1 << 20) - 1], [0], 20)
 
 
 def first_largest(values: list[Fraction]) -> int:
@@ -28,6 +36,8 @@ def first_largest(values: list[Fraction]) -> int:
 def test_every_attainable_class(classes: list[tuple[Fraction, Fraction]], grid: Grid) -> None:
     scale, bias = [s for s, _ in classes], [b for _, b in classes]
     verdict = decided(grid, scale, bias)
+    # One of both: a multiplier for each class leaves the classes' scores as they are.
+    assert verdict.multiplier is None or verdict.scale == 1
     values = grid.values(np.arange(grid.levels)).tolist()
     for logits in product(values, repeat=len(classes)):
         exact = first_largest([s * x + b for s, b, x in zip(scale, bias, logits, strict=True)])

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnhw.graph import Dense, Grid, Threshold
-from bnnhw.plan.pack import Counting, code_levels, threshold_words, weight_words
+from bnnhw.plan.pack import (
+    Counting,
+    Summing,
+    code_levels,
+    row_words,
+    threshold_words,
+    weight_words,
+)
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (4, 6), (5, 7), (3, 10)]
 
@@ -109,6 +116,63 @@ def test_code_levels_decide_as_the_node_does(
             fired = sum(value <= level for level in levels[channel])
         seen = top - code if flip[channel] else code
         assert sum(seen >= level for level in found[channel]) == fired
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 32), bits=st.integers(1, 4), low=st.integers(-9, 9),
+    half=st.integers(1, 3), masked=st.booleans(),
+)  # fmt: skip
+def test_values_follow_from_counts(seed: int, bits: int, low: int, half: int, masked: bool) -> None:
+    """The count as the hardware makes it, lane by lane, and the sum of products."""
+    dice, levels, step = np.random.default_rng(seed), 1 << bits, 2 * half
+    top = levels - 1
+    source = Grid(-half * top if masked else low, step, levels)
+    matrix = dice.integers(0, 2, (3, int(dice.integers(1, 9))), np.uint8)
+    codes = dice.integers(0, levels, matrix.shape[1])
+    # Masked, a lane counts twice its code, or top where the tap is a true zero.
+    zeros: np.ndarray = dice.integers(0, 2, matrix.shape[1]) * int(masked)
+    counting = Counting(source, matrix, masked)
+    slope, offset = counting.line()
+    for row in range(len(matrix)):
+        count = value = 0
+        for lane in range(matrix.shape[1]):
+            bit, code, zero = (int(part[lane]) for part in (matrix[row], codes, zeros))
+            own = code if bit else top - code
+            count += (top if zero else 2 * own) if masked else own
+            value += 0 if zero else (1 if bit else -1) * (source.low + step * code)
+        assert slope * count + int(offset[row]) == value
+        assert 0 <= count <= counting.largest
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 32), low=st.integers(-9, 9), step=st.integers(1, 3),
+    times=st.integers(1, 3), begin=st.integers(-20, 20),
+)  # fmt: skip
+def test_codes_of_sums_follow_from_products(
+    seed: int, low: int, step: int, times: int, begin: int
+) -> None:
+    dice = np.random.default_rng(seed)
+    matrix = dice.integers(-9, 10, (3, 5)) * times
+    source = Grid(low, step, 16)
+    # Values of the sums lie on steps of `times * step` from what all codes 0 give.
+    start = int(source.low * matrix.sum(1)[0])
+    grid = Grid(start + begin * times * step, times * step, 1 << 12)
+    rows = [row for row in matrix if (source.low * row.sum() - grid.low) % grid.step == 0]
+    summing = Summing(source, np.array(rows), grid)
+    codes = dice.integers(0, 16, 5)
+    for row, weights, offset in zip(rows, summing.weights, summing.offsets, strict=True):
+        value = sum(int(w) * (low + step * int(c)) for w, c in zip(row, codes, strict=True))
+        code = sum(int(w) * int(c) for w, c in zip(weights, codes, strict=True)) + int(offset)
+        assert grid.low + grid.step * code == value
+
+
+def test_numbers_of_rows_by_hand() -> None:
+    """Three rows of two numbers on two PEs: 3 bits each, the fourth row is the spare one."""
+    words = row_words(np.array([[1, 2], [3, 4], [5, 0]]), 2, 6, 6)
+    assert words == (4 << 9 | 3 << 6 | 2 << 3 | 1, 6 << 9 | 6 << 6 | 0 << 3 | 5)
+    assert row_words(np.array([1, 0, 7]), 1, 7, 7) == (1, 0, 7)
 
 
 LEAST, MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
