@@ -131,13 +131,13 @@ def test_values_follow_from_counts(seed: int, bits: int, low: int, half: int, ma
     matrix = dice.integers(0, 2, (3, int(dice.integers(1, 9))), np.uint8)
     codes = dice.integers(0, levels, matrix.shape[1])
     # Masked, a lane counts twice its code, or top where the tap is a true zero.
-    zeros: np.ndarray = dice.integers(0, 2, matrix.shape[1]) * int(masked)
+    zeros = dice.integers(0, 2 if masked else 1, matrix.shape[1])
     counting = Counting(source, matrix, masked)
     slope, offset = counting.line()
     for row in range(len(matrix)):
         count = value = 0
         for lane in range(matrix.shape[1]):
-            bit, code, zero = (int(part[lane]) for part in (matrix[row], codes, zeros))
+            bit, code, zero = int(matrix[row, lane]), int(codes[lane]), int(zeros[lane])
             own = code if bit else top - code
             count += (top if zero else 2 * own) if masked else own
             value += 0 if zero else (1 if bit else -1) * (source.low + step * code)
