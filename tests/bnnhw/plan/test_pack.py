@@ -129,9 +129,9 @@ def test_values_follow_from_counts(seed: int, bits: int, low: int, half: int, ma
     top = levels - 1
     source = Grid(-half * top if masked else low, step, levels)
     matrix = dice.integers(0, 2, (3, int(dice.integers(1, 9))), np.uint8)
-    codes = dice.integers(0, levels, matrix.shape[1])
+    codes = dice.integers(0, levels, matrix.shape[1:])
     # Masked, a lane counts twice its code, or top where the tap is a true zero.
-    zeros = dice.integers(0, 2 if masked else 1, matrix.shape[1])
+    zeros = dice.integers(0, 2 if masked else 1, matrix.shape[1:])
     counting = Counting(source, matrix, masked)
     slope, offset = counting.line()
     for row in range(len(matrix)):
