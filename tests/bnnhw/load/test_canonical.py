@@ -11,6 +11,7 @@ import pytest
 
 from bnnhw.errors import UsageError
 from bnnhw.golden import run
+from bnnhw.graph import Threshold
 from bnnhw.load import load_model
 
 NOT_YET = (
@@ -108,6 +109,24 @@ def test_top(save: Save) -> None:
     assert top is not None and top.tolist() == [[1, 0], [1, 0], [1, 0], [0, 1]]
 
 
+def test_ends_of_what_is_taken(save: Save) -> None:
+    """One class of the top; pixels as large as may be, and all the same; steps likewise."""
+    meta, arrays = network()
+    graph = load_model(save(meta | {"top": 1}, arrays))
+    found = run(graph, np.array([[0, 0, 0]], np.uint8)).top
+    assert found is not None and found.tolist() == [[1]]
+    arrays["in_lut"] = np.where(np.arange(256) >= 128, 1 << 16, -(1 << 16))
+    pixels = load_model(save(meta, arrays)).input.grid
+    assert (pixels.low, pixels.step, pixels.levels) == (-(1 << 16), 1 << 17, 2)
+    arrays["in_lut"] = np.full(256, 7)
+    assert load_model(save(meta, arrays)).input.grid.levels == 1
+    meta, arrays = network()
+    meta["layers"][0] |= {"act_min": -4096, "act_step": 4096}
+    nodes = load_model(save(meta, arrays)).nodes
+    (sign,) = (node for node in nodes if isinstance(node, Threshold))
+    assert (sign.grid.low, sign.grid.step) == (-4096, 4096)
+
+
 Change = Callable[[dict[str, Any], dict[str, Any]], object]
 
 
@@ -151,6 +170,15 @@ WRONG: list[tuple[Change, str, str]] = [
      "layer 0 has act_min 0.5 and act_step 2 instead of whole numbers, the second positive", MEND),
     (say("act_min", None),
      "layer 0 has act_min None and act_step 2 instead of whole numbers, the second positive", MEND),
+    *(
+        (say("act_min", low),
+         f"layer 0 has act_min {low} and act_step 2 instead of whole numbers, the second positive",
+         MEND)
+        for low in (-4097, 4097)
+    ),
+    (say("act_step", 4097),
+     "layer 0 has act_min -1 and act_step 4097 instead of whole numbers, the second positive",
+     MEND),
     (say("act_step", 0),
      "layer 0 has act_min -1 and act_step 0 instead of whole numbers, the second positive", MEND),
     (put("D0", np.array([1, 0])), "the direction of layer 0 is not +1 or -1 everywhere", MEND),
@@ -173,6 +201,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (say("in_shape", [1 << 60], None),
      "its in_shape is [1152921504606846976] instead of 1 to 3 sizes", MEND),
     (say("top", 3, None), "its 'top' is 3 instead of 1 to 2 classes", MEND),
+    (say("top", 0, None), "its 'top' is 0 instead of 1 to 2 classes", MEND),
     (say("top", True, None), "its 'top' is True instead of 1 to 2 classes", MEND),
     (say("in_shape", 3, None), "its in_shape is 3 instead of 1 to 3 sizes", MEND),
     (say("in_shape", [1 << 20] * 3, None), "", ""),
