@@ -142,6 +142,7 @@ KINDS = (
             lambda t: t.test_says_what_is_wrong(_line()),
             lambda t: t.test_truncated_frames(_line()),
             lambda t: t.test_counts_what_it_drops(_line()),
+            lambda t: t.test_any_sequence_comes_back(_line()),
         ),
     ),
     Kind(

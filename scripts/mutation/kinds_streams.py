@@ -137,6 +137,7 @@ KINDS = (
             block="SlidingWindow", play=_windowed(name),
             also=(
                 call("test_long_stalls_in_a_frame_and_at_its_end", name),
+                call("test_room_wherever_it_stops", name),
                 *(call("test_input_at_the_rate_of_the_window", name, pace) for pace in (1, 3, 9)),
             ),
         )

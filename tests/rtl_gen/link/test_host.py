@@ -56,6 +56,15 @@ def test_answers_every_request_in_order(simulated_line, divisor, credits):
         assert talk(line, b"".join(map(infer, numbers))) == [result(n) for n in numbers]
 
 
+def test_any_sequence_comes_back(simulated_line):
+    line = simulated_line(credits=4)
+    for first in (0x40, 0x80, 0xBC, 0xFC):
+        numbers = range(first, first + 4)
+        asked = [encode(Frame(Kind.INFER, number, PAYLOADS[3])) for number in numbers]
+        expected = [Frame(Kind.RESULT, number, result(3).payload) for number in numbers]
+        assert talk(line, b"".join(asked)) == expected
+
+
 def test_says_what_is_wrong(simulated_line):
     line = simulated_line()
     cases = {
