@@ -172,7 +172,8 @@ def test_numbers_of_rows_by_hand() -> None:
     """Three rows of two numbers on two PEs: 3 bits each, the fourth row is the spare one."""
     words = row_words(np.array([[1, 2], [3, 4], [5, 0]]), 2, 6, 6)
     assert words == (4 << 9 | 3 << 6 | 2 << 3 | 1, 6 << 9 | 6 << 6 | 0 << 3 | 5)
-    assert row_words(np.array([1, 0, 7]), 1, 7, 7) == (1, 0, 7)
+    # The largest number needs a bit more than the one below it.
+    assert row_words(np.array([1, 0, 8]), 2, 8, 8) == (0 << 4 | 1, 8 << 4 | 8)
 
 
 LEAST, MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
