@@ -143,6 +143,7 @@ KINDS = (
             lambda t: t.test_truncated_frames(_line()),
             lambda t: t.test_counts_what_it_drops(_line()),
             lambda t: t.test_any_sequence_comes_back(_line()),
+            lambda t: t.test_pauses_of_any_length_in_a_request(_line()),
         ),
     ),
     Kind(

@@ -243,6 +243,29 @@ def test_input_at_the_rate_of_the_window(name: str, pace: int) -> None:
     assert got == wanted
 
 
+@pytest.mark.parametrize("name", ["same", "zero"])
+@pytest.mark.parametrize("ahead", range(5))
+def test_room_after_words_of_the_next_frame(name: str, ahead: int) -> None:
+    """A frame ends while few words of the next one are there; the output stops, the input not."""
+    given = NAMED[name]
+    sent, wanted = traffic(given, 3)
+    dut = SlidingWindow(**given)
+    early, got = dut.words_in + ahead, list[Word]()
+
+    async def source(ctx: Any) -> None:
+        await send(ctx, dut.i, sent[:early])
+        await ctx.tick().repeat(2 * dut.words_out)
+        await send(ctx, dut.i, sent[early:])
+
+    async def sink(ctx: Any) -> None:
+        got.extend(await receive(ctx, dut.o, dut.words_out))
+        await ctx.tick().repeat(3 * dut.words_out + 4 * dut.depth)
+        got.extend(await receive(ctx, dut.o, len(wanted) - dut.words_out))
+
+    run(dut, source, sink, deadline=8 * dut.depth + 4 * len(wanted) + 4 * len(sent))
+    assert got == wanted
+
+
 @pytest.mark.parametrize("name", ["same", "zero", "strided", "grouped", "rows never used"])
 @pytest.mark.parametrize("after", [1, 2, 3, 5, 9, 17, 30, 47, 71, 110, 163])
 def test_reset_in_a_frame(name: str, after: int) -> None:

@@ -113,6 +113,8 @@ def test_pieces_wrong() -> None:
         X.rounded("round")
     with pytest.raises(TooManyPieces, match=r"^it has more than 4096 pieces$"):
         X.clamp(Fraction(0), Fraction(10**6)).rounded("floor")
+    far = X.clamp(Fraction(10**6), Fraction(10**6 + 4)).rounded("floor")
+    assert [far(Fraction(x)) for x in (0, 10**6 + 1, 10**7)] == [10**6, 10**6 + 1, 10**6 + 4]
     with pytest.raises(ValueError, match=r"^it multiplies what depends on a number with what"):
         X.times(X)
 

@@ -65,6 +65,15 @@ def test_any_sequence_comes_back(simulated_line):
         assert talk(line, b"".join(asked)) == expected
 
 
+def test_pauses_of_any_length_in_a_request(simulated_line):
+    line = simulated_line()
+    for pause in (41, 80, 123):
+        for byte in encode(Frame(Kind.INFER, 0xD5, PAYLOADS[5])):
+            line.write([byte])
+            line.advance(line.divisor * 10 + pause)
+        assert talk(line, b"") == [Frame(Kind.RESULT, 0xD5, result(5).payload)]
+
+
 def test_says_what_is_wrong(simulated_line):
     line = simulated_line()
     cases = {
