@@ -139,8 +139,9 @@ KINDS = (
                 call("test_long_stalls_in_a_frame_and_at_its_end", name),
                 call("test_room_wherever_it_stops", name),
                 *(
-                    call("test_room_after_words_of_the_next_frame", name, ahead)
-                    for ahead in range(3)
+                    call("test_room_after_words_of_the_next_frame", name, ahead, later)
+                    for ahead in (1, 2)
+                    for later in (0, 1)
                 ),
                 *(call("test_input_at_the_rate_of_the_window", name, pace) for pace in (1, 3, 9)),
             ),

@@ -245,7 +245,8 @@ def test_input_at_the_rate_of_the_window(name: str, pace: int) -> None:
 
 @pytest.mark.parametrize("name", ["same", "zero"])
 @pytest.mark.parametrize("ahead", range(5))
-def test_room_after_words_of_the_next_frame(name: str, ahead: int) -> None:
+@pytest.mark.parametrize("later", [0, 1])
+def test_room_after_words_of_the_next_frame(name: str, ahead: int, later: int) -> None:
     """A frame ends while few words of the next one are there; the output stops, the input not."""
     given = NAMED[name]
     sent, wanted = traffic(given, 3)
@@ -254,7 +255,7 @@ def test_room_after_words_of_the_next_frame(name: str, ahead: int) -> None:
 
     async def source(ctx: Any) -> None:
         await send(ctx, dut.i, sent[:early])
-        await ctx.tick().repeat(2 * dut.words_out)
+        await ctx.tick().repeat(2 * dut.words_out + later)
         await send(ctx, dut.i, sent[early:])
 
     async def sink(ctx: Any) -> None:
