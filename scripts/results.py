@@ -1,12 +1,13 @@
 """Build and simulate the networks of docs/results.md, and write its tables.
 
-    .venv/bin/python scripts/results.py [--models DIR] [--only NAME] [--seeds N]
+    .venv/bin/python scripts/results.py [--models DIR] [--only NAME] [--seeds N] [--first N]
 
 Each row is planned and elaborated as `bnnhw build` does it, synthesised once, placed and routed
 with the seeds 1 … N, and simulated with `bnnhw simulate`. Nothing is copied from an earlier run but
 rows that this run was not asked for. Trained networks other than the bundled ones are read from
 DIR, `../shared/models` by default, and left out where that is absent; those of `bnnhw.zoo` are
-written to a temporary folder. The largest designs have three seeds at most.
+written to a temporary folder. The largest designs have three seeds at most. With --first, seeds
+are added to a row of the same plan, usage and tools.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def in_zoo() -> list[Row]:
               fps=150_000, graph=zoo.mlp)  # fmt: skip
     return [sfc] + [
         Row(f"{name}, on ulx3s-85f", f"zoo{at}.json", f"images{at}.npz", "", "ulx3s-85f",
-            fps=None if "dilated" in name else 1000, seeds=1, graph=graph)
+            fps=None if "dilated" in name else 1000, seeds=5 if "18" in name else 3, graph=graph)
         for at, (name, graph) in enumerate(made.items())
     ]  # fmt: skip
 
@@ -160,7 +161,7 @@ def rows(models: Path) -> list[Row]:
         Row("CNV W1A1 on ulx3s-85f", file_of("cifar10_cnv_w1a1"),
             str(models / "images" / "cifar10_lossless_eran100.npz"),
             reference("cifar10_cnv_w1a1", "cifar10_lossless_eran100"), "ulx3s-85f",
-            clock=75, fps=10_200, seeds=3),
+            clock=75, fps=8_000, seeds=3),
         Row("CNV W1A1 on ulx3s-45f", file_of("cifar10_cnv_w1a1"),
             str(models / "images" / "cifar10_lossless_eran100.npz"),
             reference("cifar10_cnv_w1a1", "cifar10_lossless_eran100"), "ulx3s-45f",
@@ -196,7 +197,7 @@ def revision() -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def place(row: Row, seeds: int) -> dict[str, Any]:
+def place(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
     """Place and route with each seed."""
     planned = make(
         Path(row.network), board=row.board, fps=row.fps, clock=row.clock, folding=row.folding_file
@@ -206,7 +207,7 @@ def place(row: Row, seeds: int) -> dict[str, Any]:
         LinkedAccelerator(plan, clock_hz=board.clock.sync_hz, baud=board.link.baud),
         board,
         name=plan.name,
-        seeds=range(1, min(seeds, row.seeds or seeds) + 1),
+        seeds=[seed for seed in seeds if not row.seeds or seed <= row.seeds],
         cycles_per_image=plan.cycles,
         progress=lambda step: print(f"   {step}", flush=True),
     )
@@ -227,7 +228,23 @@ def place(row: Row, seeds: int) -> dict[str, Any]:
     }
 
 
-def measure(row: Row, seeds: int) -> dict[str, Any]:
+def more(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Join what other seeds gave to a row.
+
+    Raises
+    ------
+    SystemExit
+        If what was placed is not the same, or a seed is there already.
+    """
+    for key in ("identity", "usage", "tools", "sync_mhz", "cycles"):
+        if old[key] != new[key]:
+            raise SystemExit(f"{key} must be {old[key]!r} as in the row, not {new[key]!r}")
+    if set(old["seeds"]) & set(new["seeds"]):
+        raise SystemExit(f"Seeds must be others than {old['seeds']}, not {new['seeds']}")
+    return {**old, **{key: old[key] + new[key] for key in ("fmax_mhz", "slowest", "seeds")}}
+
+
+def measure(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
     """Place and route with each seed, simulate once."""
     placed = place(row, seeds)
     few = ["--limit", str(row.limit)] if row.limit else []
@@ -292,14 +309,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", type=Path, default=ROOT.parent / "shared" / "models")
     parser.add_argument("--only", default="", help="rows whose name holds this")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="the last of them")
+    parser.add_argument("--first", type=int, default=1, help="above 1: adds seeds to a row")
     args = parser.parse_args()
     results = json.loads(STORE.read_text()) if STORE.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         for row in rows(args.models):
             if args.only in row.name:
                 print(f"-- {row.name}", flush=True)
-                results[row.name] = measure(written(row, Path(folder)), args.seeds)
+                there, seeds = written(row, Path(folder)), range(args.first, args.seeds + 1)
+                results[row.name] = (
+                    more(results[row.name], place(there, seeds))
+                    if args.first > 1
+                    else measure(there, seeds)
+                )
                 STORE.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
                 PAGE.write_text(page(results))
     return 0
