@@ -19,6 +19,16 @@ ROUNDS = 6
 Built = TypeVar("Built")
 
 
+def _outputs(board: Board) -> list[int]:
+    """Give all clocks that a board's PLL makes, in Hz."""
+    if board.clock.pll == "none":
+        raise UsageError(
+            f"The board '{board.name}' has no PLL, so its clock cannot be raised.",
+            "Leave --fastest out.",
+        )
+    return pll_outputs(board.family, board.clock.source_hz)
+
+
 def fastest(
     board: Board,
     build: Callable[[Board], tuple[BuildReport, Built]],
@@ -53,12 +63,7 @@ def fastest(
     TimingFailed
         If not even the first clock is met with the margin.
     """
-    if board.clock.pll == "none":
-        raise UsageError(
-            f"The board '{board.name}' has no PLL, so its clock cannot be raised.",
-            "Leave --fastest out.",
-        )
-    outputs = [hz for hz in pll_outputs(board.family, board.clock.source_hz) if usable(hz)]
+    outputs = [hz for hz in _outputs(board) if usable(hz)]
     best = build(board)
     if not _proved(best[0]):
         raise _too_fast(best[0], board)

@@ -57,10 +57,9 @@ def build_bitstream(
     ----------
     core : Component
         Anything with 1-bit members ``rx`` (in) and ``tx`` (out); see `BoardTop`.
-    board : Board
     out_dir : str or Path
         Made if need be.
-    name, seed, wide_luts, router2
+    board, name, seed, wide_luts, router2
         See `prepare`.
     cycles_per_image : int or None
         Copied into the report, which derives fps from it.
@@ -75,18 +74,15 @@ def build_bitstream(
 
     Raises
     ------
-    DoesNotFit, TimingFailed
-        If the device is too small, or the clock is not reached.
-    ToolMissing, ToolFailed
-        If a tool is not installed, or fails for another reason.
+    DoesNotFit, TimingFailed, ToolMissing, ToolFailed
+        If the device is too small, the clock is not reached, or a tool is missing or fails.
     UsageError
         If the name, the board, the clock or the output folder cannot be used.
     """
     tell = progress or (lambda step: None)
     options: dict[str, Any] = {"seed": seed, "wide_luts": wide_luts, "router2": router2}
     steps = prepare(core, board, name=name, **options)
-    target = Path(out_dir)
-    with scratch_folder(target, name) as scratch:
+    with scratch_folder(target := Path(out_dir), name) as scratch:
         job = Job(board, name, toolchain(board.family), Path(scratch))
         job.begin(steps, tell)
         job.run(steps, tell, limit)

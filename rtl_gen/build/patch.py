@@ -37,12 +37,10 @@ def patch_bitstream(
 
     Parameters
     ----------
-    core : Component
-    board : Board
+    core, board, name
+        As in `build_bitstream`.
     build, out : Path
         Folders: that of the build, and where the new files go; they may be the same.
-    name : str
-        Of the design and of its files.
     progress : callable or None
         Receives ``"synthesis"`` and ``"pack"`` as each begins.
     limit : float

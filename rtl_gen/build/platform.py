@@ -107,6 +107,15 @@ def _agree(board: Board, platform: Any) -> None:
         )
 
 
+def _check_clock(board: Board) -> None:
+    """Search dividers, as elaboration does once more: here it fails before any hardware is made."""
+    clock = board.clock
+    if clock.pll != "none":
+        _DIVIDERS[board.family](clock.source_hz, clock.sync_hz)
+    if board.link.usb:
+        ecp5_dividers(clock.source_hz, USB_IO_HZ)
+
+
 def prepare(
     core: Elaboratable,
     board: Board,
@@ -141,18 +150,13 @@ def prepare(
         If the name is not safe, or the PLL cannot make the board's clock.
     """
     checked(name, "design name")
-    clock = board.clock
-    if clock.pll != "none":
-        # The search runs again in elaboration; here it fails before any hardware is made.
-        _DIVIDERS[board.family](clock.source_hz, clock.sync_hz)
-    if board.link.usb:
-        ecp5_dividers(clock.source_hz, USB_IO_HZ)
+    _check_clock(board)
     platform: Any = platform_of(board)
     ecp5 = board.family == "ecp5"
     equip(platform, board.family)
     if ecp5:
         platform.add_file(carry_cells.FILE, carry_cells.CELLS)
-    options = ["--seed", str(int(seed)), "--freq", f"{clock.sync_hz / 1_000_000:.6f}"]
+    options = ["--seed", str(int(seed)), "--freq", f"{board.clock.sync_hz / 1_000_000:.6f}"]
     # Whether the clock is met is judged from the report, where the numbers are.
     options += ["--timing-allow-fail", "--report", f"{name}.nextpnr.json"]
     options += ["--router", "router2"] if router2 or ecp5 else []

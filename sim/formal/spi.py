@@ -1,6 +1,6 @@
 """What must hold of SPI: no byte is lost or doubled, whatever the wires do."""
 
-from amaranth.hdl import Cat, Signal
+from amaranth.hdl import Cat, Signal, Value
 
 from rtl_gen.link import SpiPeripheral
 
@@ -57,6 +57,13 @@ def spi(scene: Scene) -> None:
     cut = away & (count != 0)
     scene.check("error", dut.error == (missed | cut))
 
+    _hold_sent(scene, whole, byte_out, away)
+
+
+def _hold_sent(scene: Scene, whole: Signal, byte_out: Signal, away: Value) -> None:
+    """Require what leaves, byte for byte."""
+    dut: SpiPeripheral = scene.dut
+    m = scene.m
     owes, owed, due = Signal(), Signal(8), Signal()
     filler = byte_out == 0
     read = whole & ~filler
