@@ -2,19 +2,20 @@
 
 Blocks read words, make steps and offer words, each as soon as it can, in whatever order; a block
 that reads and writes in order, and waits for both, comes to the same end in every order. Each reads
-a word no sooner than its next step needs it and the word of this step has room, and one word waits
-behind its last step, which is less than hardware holds: what never stands still here never does
-there, however long anything takes.
+a word no sooner than its next step needs it and the word of this step has room, but for windows,
+which have their buffers; and one word waits behind the last step, which is less than hardware
+holds: what never stands still here never does there, however long anything takes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bnnhw.plan import Block, Plan, QueuePlan
-from bnnhw.plan.blocks import GuardPlan
+from bnnhw.plan.blocks import GuardPlan, WindowPlan
 from bnnhw.plan.joints import ForkPlan
 from bnnhw.plan.parallel import ParallelWindowPlan, TernaryPlan
 from bnnhw.plan.schedule import schedule_of
+from bnnhw.plan.window_shape import WindowShape
 
 __all__ = ["stands_still"]
 
@@ -27,7 +28,8 @@ class _Player:
     """A block, what it has read, and what it has made.
 
     `needs` has for each input the steps that need a word there, and which one; `gives` the step of
-    each word of a frame, and `words` how many words of a frame each input has.
+    each word of a frame, and `words` how many words of a frame each input has. A window's buffer
+    takes words up to `reach` while it is at that window.
     """
 
     block: Block
@@ -38,6 +40,8 @@ class _Player:
     giving: frozenset[int] = frozenset()
     late: bool = False
     words: tuple[int, ...] = ()
+    reach: list[int] = field(default_factory=list)
+    taps: int = 1
     read: list[int] = field(default_factory=list)
     at: list[int] = field(default_factory=list)
     step: int = 0
@@ -102,6 +106,11 @@ class _Game:
                 return False
             player.made += 1
             return True
+        window = player.step // player.taps
+        early = window < len(player.reach) and player.read[0] < player.reach[window]
+        if early and self.offers(name, 0):
+            player.read[0] += 1
+            return True
         if step in player.giving and not self.has_room(name):
             return False
         wants = False
@@ -145,10 +154,23 @@ def _player(block: Block, less: Mapping[str, int]) -> _Player:
     ]
     count, gives = len(needs), [int(step) for step in schedule.gives]
     giving = frozenset(step % schedule.steps for step in gives)
+    shape = block.shape if type(block) is WindowPlan else None
     return _Player(
         block, room, schedule.steps, needs, gives, giving,
-        isinstance(block, ParallelWindowPlan), schedule.words_in, [0] * count, [0] * count,
+        isinstance(block, ParallelWindowPlan), schedule.words_in,
+        _reach(shape) if shape else [], shape.window_words if shape else 1,
+        [0] * count, [0] * count,
     )  # fmt: skip
+
+
+def _reach(shape: WindowShape) -> list[int]:
+    """Give for each window the words of all frames for which the buffer has a place."""
+    return [
+        (row * shape.width + column) * shape.folds + start + shape.depth - shape.overhang
+        for start in range(0, _FRAMES * shape.words_in, shape.words_in)
+        for row in range(-shape.padding[0], shape.height, shape.stride[0])[: shape.out_height]
+        for column in range(-shape.padding[1], shape.width, shape.stride[1])[: shape.out_width]
+    ]
 
 
 def stands_still(plan: Plan, less: Mapping[str, int] | None = None) -> str:

@@ -23,7 +23,6 @@ from bnnhw.graph import Graph
 from bnnhw.load import load_model
 from bnnhw.plan import Block, MvtuPlan, Plan, QueuePlan, UnitPlan, WindowPlan, make_plan
 from bnnhw.plan.lead import leads
-from bnnhw.plan.window_shape import WindowShape
 from rtl_gen.build.boards import load_board
 
 from .depth_events import levels, run, waits
@@ -121,7 +120,7 @@ def asked(plan: Plan) -> dict[str, int]:
 def _inside(block: Block, proof: Proof) -> None:
     """Hold what a block itself stores against its schedule."""
     if type(block) is WindowPlan:
-        shape = _shape(block)
+        shape = block.shape
         # The buffer is rounded up to what memories have; `room` is what it must be.
         whole, exact, less = (
             window_period(block, reach, shape.depth)
@@ -139,14 +138,6 @@ def _inside(block: Block, proof: Proof) -> None:
         clocks = block.latency
         enough, less = (not room_waits(block, n, clocks) for n in (block.depth, block.depth - 1))
         proof.add("rooms", f"the room of {block.name}, {block.depth} results,", enough, less)
-
-
-def _shape(block: WindowPlan) -> WindowShape:
-    return WindowShape(
-        channels=block.channels, lanes=block.lanes_in, height=block.height, width=block.width,
-        kernel=block.kernel, stride=block.stride, dilation=block.dilation, padding=block.padding,
-        groups=block.groups,
-    )  # fmt: skip
 
 
 def _planned(name: str, models: Path) -> Plan:

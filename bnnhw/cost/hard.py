@@ -20,7 +20,6 @@ from ..plan.blocks import (
 from ..plan.joints import PermutePlan, QueuePlan
 from ..plan.parallel import ParallelWindowPlan
 from ..plan.units import IntMvtuPlan, MvtuPlan, UnitPlan
-from ..plan.window_shape import WindowShape
 
 __all__ = ["LinkPlan", "Memory", "memories", "place_of", "rom_cells"]
 
@@ -177,28 +176,13 @@ def multipliers(block: Block, family: str) -> int:
     return 0
 
 
-def window_shape(block: WindowPlan) -> WindowShape:
-    """Give the geometry of a window."""
-    return WindowShape(
-        channels=block.channels,
-        lanes=block.lanes_in,
-        height=block.height,
-        width=block.width,
-        kernel=block.kernel,
-        stride=block.stride,
-        dilation=block.dilation,
-        padding=block.padding,
-        groups=block.groups,
-    )
-
-
 def _window(block: WindowPlan, family: str) -> list[Memory]:
-    return [Memory(block.lanes_in * block.bits_in, window_shape(block).depth, writes=True)]
+    return [Memory(block.lanes_in * block.bits_in, block.shape.depth, writes=True)]
 
 
 def lines_of(block: ParallelWindowPlan) -> int:
     """Count the lines that a whole window keeps, the newest not included."""
-    shape = window_shape(block)
+    shape = block.shape
     live = [ky for ky in range(block.kernel[0]) if shape.inside_rows(ky)]
     return len(live) - 1
 

@@ -27,7 +27,6 @@ from .hard import (
     place_of,
     rom_cells,
     row_bits,
-    window_shape,
 )
 from .unit_terms import Terms, array_terms, counters, int_array_terms, levels_terms
 
@@ -136,7 +135,7 @@ def _converter(block: ConverterPlan) -> Terms:
 def _window(block: WindowPlan) -> Terms:
     folds = block.channels // block.lanes_in // block.groups
     width = block.lanes_in * block.bits_in
-    shape = window_shape(block)
+    shape = block.shape
     span = max((shape.depth + shape.retreat - 1).bit_length(), shape.furthest.bit_length()) + 1
     sides = [
         inside

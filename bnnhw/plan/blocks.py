@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..bits import bits_for
+from .window_shape import WindowShape
 
 __all__ = [
     "AffinePlan",
@@ -164,6 +165,15 @@ class WindowPlan(Block):
     padding: tuple[int, int, int, int]
     pad: int | None
     groups: int = 1
+
+    @property
+    def shape(self) -> WindowShape:
+        """Geometry: how the window goes through the stream, and what it keeps."""
+        return WindowShape(
+            channels=self.channels, lanes=self.lanes_in, height=self.height, width=self.width,
+            kernel=self.kernel, stride=self.stride, dilation=self.dilation, padding=self.padding,
+            groups=self.groups,
+        )  # fmt: skip
 
     @property
     def extent(self) -> tuple[int, int]:

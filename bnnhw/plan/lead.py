@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .blocks import AffinePlan, Block, ConverterPlan, GuardPlan, ThresholdPlan
-from .joints import AddPlan, ForkPlan, PermutePlan
-from .parallel import ParallelWindowPlan
+from .blocks import Block, ConverterPlan, GuardPlan, WindowPlan
+from .joints import ForkPlan, PermutePlan
+from .parallel import ParallelWindowPlan, TernaryPlan
 from .schedule import Schedule, schedule_of
 
 __all__ = ["leads"]
@@ -16,32 +16,33 @@ __all__ = ["leads"]
 _Ints = npt.NDArray[np.int64]
 # The last frame is pushed out by none, and the first finds everything empty.
 _FRAMES = 4
-# What holds a word in a register while its reader waits, and gives a word for each.
-_HOLDS = (AffinePlan, ThresholdPlan, AddPlan)
 
 
 @dataclass(frozen=True, eq=False)
 class _Reach:
-    """How many words a fork must have passed before each word of a block can be there.
+    """What a block has to do with the words that a fork in front of it passes.
 
     Parameters
     ----------
-    least, most : array of int
-        Where windows that leave whole go without the next frame, and where each waits until the
-        next frame pushes it out, as it does once that has begun.
+    needs : array of int, shape (words,)
+        Words that the fork must have passed before each word of the block can be there: windows
+        that leave whole wait until the next frame pushes them out, as they do once it has begun.
+    leaves : array of int, shape (words of the fork + 1,)
+        Words that must have left the block before the fork can have passed so many.
     """
 
-    least: _Ints
-    most: _Ints
+    needs: _Ints
+    leaves: _Ints
 
 
 def leads(blocks: list[Block]) -> dict[tuple[str, int], int]:
     """Give the words that must fit in front of each input of a join, by its name and the input.
 
     A fork passes a word once all its copies are taken. So a join that waits for a word of one
-    branch goes on only if the others take all that the fork passes until then; what they make of it
-    and the join does not read yet must lie somewhere. No clocks are in this: it holds however the
-    words are held up, where queues as deep as an undisturbed schedule asks for may not be enough.
+    branch goes on only if the others take all that the fork passes until then; what must have left
+    them for it, and the join does not read yet, must lie somewhere. No clocks are in this: it holds
+    however the words are held up, where queues as deep as an undisturbed schedule asks for may not
+    be enough.
 
     Parameters
     ----------
@@ -51,24 +52,23 @@ def leads(blocks: list[Block]) -> dict[tuple[str, int], int]:
     Returns
     -------
     dict of (str, int) to int
-        Without inputs that need nothing but the registers of the blocks in front.
+        Without inputs that need nothing but the room in the blocks in front.
     """
-    by_name = {block.name: block for block in blocks}
     schedules: dict[str, Schedule] = {}
     gates = _gates(blocks)
     known: dict[str, dict[str, _Reach]] = {}
     found: dict[tuple[str, int], int] = {}
-    for block in blocks:
+    for number, block in enumerate(blocks):
         if len(block.sources) < 2:
             continue
         gate = gates[block.name]
-        if gate not in known:
-            last = max(place for place, one in enumerate(blocks) if gates.get(one.name) == gate)
-            known[gate] = _reaches(blocks[: last + 1], gate, schedules)
-        reaches = [known[gate][source] for source in block.sources]
-        schedule = schedules[block.name]
-        for place, source in enumerate(block.sources):
-            lead = _lead(schedule, reaches, place) - _held(by_name, source, gate)
+        reaches = known.setdefault(gate, {})
+        _extend(reaches, blocks[:number], gate, schedules, found)
+        if block.name not in schedules:
+            schedules[block.name] = schedule_of(block)
+        before = [reaches[source] for source in block.sources]
+        for place in range(len(before)):
+            lead = _lead(schedules[block.name], before, place)
             if lead > 0:
                 found[block.name, place] = lead
     return found
@@ -88,26 +88,74 @@ def _gates(blocks: list[Block]) -> dict[str, str]:
     return found
 
 
-def _reaches(blocks: list[Block], gate: str, schedules: dict[str, Schedule]) -> dict[str, _Reach]:
-    """Give the reach of every block that has words from a gate alone."""
-    found: dict[str, _Reach] = {}
+def _extend(
+    reaches: dict[str, _Reach],
+    blocks: list[Block],
+    gate: str,
+    schedules: dict[str, Schedule],
+    queued: Mapping[tuple[str, int], int],
+) -> None:
+    """Add every block that has words from a gate alone; queues in front of joins are known."""
     for block in blocks:
-        if block.name == gate:
-            every = np.arange(1, _FRAMES * block.words_out + 1)
-            found[gate] = _Reach(every, every)
+        if block.name in reaches:
             continue
-        if not block.sources or not all(source in found for source in block.sources):
+        if block.name == gate:
+            every = np.arange(_FRAMES * block.words_out + 1)
+            reaches[gate] = _Reach(every[1:], every)
+            continue
+        if not block.sources or not all(source in reaches for source in block.sources):
             continue
         if block.name not in schedules:
             schedules[block.name] = schedule_of(block)
         schedule = schedules[block.name]
-        before = [found[source] for source in block.sources]
+        before = [reaches[source] for source in block.sources]
         pushed = isinstance(block, ParallelWindowPlan)
-        found[block.name] = _Reach(
-            _words(schedule, [one.least for one in before], False),
-            _words(schedule, [one.most for one in before], pushed),
+        leaves = [
+            _leaves(block, schedule, place)[
+                np.maximum(0, one.leaves - queued.get((block.name, place), 0))
+            ]
+            for place, one in enumerate(before)
+        ]
+        reaches[block.name] = _Reach(
+            _words(schedule, [one.needs for one in before], pushed),
+            np.maximum.reduce(leaves),
         )
-    return found
+
+
+def _leaves(block: Block, schedule: Schedule, place: int) -> _Ints:
+    """Give the words that must have left a block before it can take so many at an input."""
+    count = schedule.words_in[place]
+    wires = isinstance(block, (GuardPlan, ForkPlan, TernaryPlan))
+    wires |= isinstance(block, ConverterPlan) and block.lanes_in == block.lanes_out
+    wires |= isinstance(block, PermutePlan) and not block.latency
+    if wires:
+        return np.arange(_FRAMES * count + 1)
+    if type(block) is WindowPlan:
+        return _leaves_window(block)
+    frames = np.arange(_FRAMES)[:, None] * schedule.steps
+    at, word = schedule.needs[place]
+    # A word that no step needs goes with the next one that is needed.
+    reader = np.searchsorted(word, np.arange(count))
+    steps = (np.append(at, schedule.steps + at[0])[reader] + frames).reshape(-1)
+    gives = np.maximum.accumulate((schedule.gives + frames).reshape(-1))
+    before = np.searchsorted(gives, steps)
+    # One waits in a register, unless the step that takes the word fills it again.
+    free = np.searchsorted(gives, steps, side="right") == before
+    return np.append(0, np.maximum(0, before - free))
+
+
+def _leaves_window(block: WindowPlan) -> _Ints:
+    """Give the words that must have left a sliding window before its buffer can take so many."""
+    shape = block.shape
+    y = np.arange(shape.out_height)[:, None] * shape.stride[0] - shape.padding[0]
+    x = np.arange(shape.out_width) * shape.stride[1] - shape.padding[1]
+    frames = np.arange(_FRAMES)[:, None] * shape.words_in
+    begins = ((y * shape.width + x).reshape(-1) * shape.folds + frames).reshape(-1)
+    # Words are kept from the first tap of the window at hand on.
+    reach = np.maximum.accumulate(begins) + shape.depth - shape.overhang
+    windows = np.searchsorted(reach, np.arange(_FRAMES * shape.words_in + 1))
+    # The last word of the window before waits in a register.
+    return np.maximum(0, windows * shape.window_words - 1)
 
 
 def _words(schedule: Schedule, came: list[_Ints], pushed: bool) -> _Ints:
@@ -133,35 +181,15 @@ def _lead(schedule: Schedule, reaches: list[_Reach], place: int) -> int:
     """Give the most words that an input has waiting while the join waits for another one."""
     frames = np.arange(_FRAMES - 1)[:, None]
     at, word = schedule.needs[place]
-    own = reaches[place].least
     worst = 0
     for other, (steps, words) in enumerate(schedule.needs):
         if other == place:
             continue
         count = schedule.words_in[other]
-        needed = reaches[other].most.reshape(_FRAMES, count)[:-1, words]
+        needed = reaches[other].needs.reshape(_FRAMES, count)[:-1, words]
         # All words before the one that is needed have passed every copy.
-        there = np.searchsorted(own, needed - 1, side="right")
+        there = reaches[place].leaves[needed - 1]
         read = np.searchsorted(at, steps, side="left")
         first = np.append(word, schedule.words_in[place])[read] + frames * schedule.words_in[place]
         worst = max(worst, int((there - first).max(initial=0)))
     return worst
-
-
-def _held(by_name: Mapping[str, Block], source: str, gate: str) -> int:
-    """Count the words that stay in the registers in front of a join."""
-    count = 0
-    while source != gate:
-        block = by_name[source]
-        if isinstance(block, (ForkPlan, GuardPlan)):
-            break
-        # Only wires: no latency.
-        wires = isinstance(block, ConverterPlan) and block.lanes_in == block.lanes_out
-        wires |= isinstance(block, PermutePlan) and not block.latency
-        count += not wires
-        # What gives more or fewer words than it takes holds its last one, and what is in front of
-        # it stands still somewhere else.
-        if len(block.sources) > 1 or not (wires or isinstance(block, _HOLDS)):
-            break
-        source = block.sources[0]
-    return count

@@ -47,7 +47,7 @@ def test_a_residual_network(residual: Plan) -> None:
 
 def test_queues_of_random_graphs() -> None:
     """As the hardware's own levels are held against the plan in tests/sim/test_graphs.py."""
-    queues = by_lead = 0
+    queues = 0
     for seed in range(300):
         pick = random.Random(seed).randrange
         graph = random_graph(pick)
@@ -62,18 +62,24 @@ def test_queues_of_random_graphs() -> None:
             for level in levels(plan, found):
                 assert max(level.most, least.get(level.queue, 0)) == level.depth, (seed, level)
                 queues += 1
-                by_lead += level.most < level.depth
             assert all(longest <= allowed for _, longest, allowed in waits(plan, found)), seed
-    assert queues > 60 and 0 < by_lead < queues / 10
+    assert queues > 60
 
 
-@pytest.mark.parametrize("number", [5927, 7169])
-def test_networks_that_stood_still(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "queue", "words"), [(5927, "join7_queue0", 1), (7169, "join3_queue1", 2)]
+)
+def test_networks_that_stood_still(
+    number: int, queue: str, words: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Found by the soak: windows that the next frame pushes out, and a search that holds one word.
 
-    The queues that an undisturbed schedule asks for were too few there, whatever the stalls.
+    The queues that an undisturbed schedule asks for were too few there, whatever the stalls; those
+    that are there now are no deeper than they must be by more than a word.
     """
-    assert stands_still(case_of("1", number).plan) == ""
+    plan = case_of("1", number).plan
+    assert stands_still(plan) == ""
+    assert stands_still(plan, {queue: words})
     monkeypatch.setattr(branches, "leads", lambda blocks: {})
     assert stands_still(case_of("1", number).plan)
 
@@ -130,7 +136,7 @@ def window(**changes: Any) -> WindowPlan:
         "channels": 2, "height": 4, "width": 5, "kernel": (3, 3), "stride": (1, 1),
         "dilation": (1, 1), "padding": (1, 1, 1, 1), "pad": 0, **changes,
     }  # fmt: skip
-    shape = depths._shape(WindowPlan(**FRAME, lanes_in=1, elements_in=0, elements_out=0, **given))
+    shape = WindowPlan(**FRAME, lanes_in=1, elements_in=0, elements_out=0, **given).shape
     sizes: dict[str, Any] = {"elements_in": shape.words_in, "elements_out": shape.words_out}
     return WindowPlan(**FRAME, lanes_in=1, **sizes, **given)
 
@@ -155,22 +161,22 @@ SHAPES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", SHAPES)
 def test_buffers_of_windows(changes: dict[str, Any]) -> None:
     block = window(**changes)
-    shape = depths._shape(block)
+    shape = block.shape
     assert window_period(block, shape.depth - shape.overhang, shape.depth) == block.cycles
     assert window_period(block, shape.room, shape.depth) == block.cycles
 
 
 def test_a_window_with_a_word_less_waits_or_hangs() -> None:
     padded, plain = window(), window(padding=(0, 0, 0, 0))
-    assert window_period(padded, depths._shape(padded).room - 1, 64) is None
-    later = window_period(plain, depths._shape(plain).room - 1, 64)
+    assert window_period(padded, padded.shape.room - 1, 64) is None
+    later = window_period(plain, plain.shape.room - 1, 64)
     assert later is not None and later > plain.cycles
 
 
 def test_a_word_that_is_overwritten_is_seen() -> None:
     block = window()
     with pytest.raises(AssertionError):
-        window_period(block, 64, depths._shape(block).room - 2)
+        window_period(block, 64, block.shape.room - 2)
 
 
 def test_banks_and_rooms(residual: Plan) -> None:
