@@ -11,7 +11,6 @@ from bnnhw.errors import UsageError
 from bnnhw.fold import Folding, LayerFold
 from bnnhw.fold.layers import layers_of
 from bnnhw.plan import Block, Plan, QueuePlan, UnitPlan, WindowPlan, branches, make_plan
-from scripts import depths
 from scripts.depth_events import levels, run, waits
 from scripts.depth_stores import banks_period, room_waits, taps_of, window_period
 from scripts.depth_tokens import stands_still
