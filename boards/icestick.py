@@ -20,6 +20,6 @@ BOARD = Board(
         spi=Spi(sck="pmod_0:4", cs="pmod_0:1", mosi="pmod_0:2", miso="pmod_0:3"),
     ),
     programmers=(ICEPROG_FLASH, ICE_FTDI_FLASH),
-    notes="The link takes half of the FPGA: give --fps or --folding, which may fill the other half."
+    notes="The link takes half of the FPGA; of the bundled networks digits_tiny fits."
     " The USB side reaches the flash memory only: say --flash.",
 )

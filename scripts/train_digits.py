@@ -4,15 +4,17 @@
     .venv-train/bin/pip install ".[train]"
     .venv-train/bin/python -m scripts.train_digits mlp
     .venv-train/bin/python -m scripts.train_digits cnn
+    .venv-train/bin/python -m scripts.train_digits tiny
 
 The first writes `digits_mlp.onnx` (QONNX), `digits_test.npz` (the whole test split) and
 `digits_mlp_expected.npz` (its integer results, computed by PyTorch and not by the golden model) to
-`bnnhw/data/`; the second `digits_cnn.onnx` and `digits_cnn_expected.npz`, for the same test split.
+`bnnhw/data/`; the second `digits_cnn.onnx` and `digits_cnn_expected.npz`, for the same test split;
+the third those of `digits_tiny`, fully connected, which fits the smallest FPGA beside the link.
 Weights, activations and input are one bit. A seed fixes the splits, the training and the files.
 What is chosen is chosen on a validation split, which the final training then learns from too:
 that, and what it writes, is what this script has beyond `bnnhw train digits-mlp`. The test split
 decides nothing; it was looked at once for each design that was tried in earnest: five fully
-connected ones (docs/decisions.md) and one convolutional one.
+connected ones (docs/decisions.md), one convolutional one and the tiny one.
 """
 
 import argparse
@@ -37,6 +39,7 @@ __all__ = ["main"]
 
 TRAINER_VERSION = 2
 VALIDATION_SHARE = 0.15
+TINY_HIDDEN = 64
 
 
 def train_student(args: argparse.Namespace, work: Lesson, *, seed: int) -> BinaryNet:
@@ -58,7 +61,7 @@ def write(
 
     A normalisation that rounding could tip over is refused.
     """
-    folder, kind = args.output, args.network
+    folder, kind = args.output, args.kind
     arrays = trained(net, shape=(1, 8, 8), levels=DIGITS_LEVELS)
     least = min(map(slack, arrays.hidden))
     if least < 1e-5:
@@ -110,7 +113,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     here = Path(__file__).resolve().parent.parent
-    parser.add_argument("network", choices=("cnn", "mlp"))
+    parser.add_argument("kind", metavar="network", choices=("cnn", "mlp", "tiny"))
     parser.add_argument("-o", "--output", type=Path, default=here / "bnnhw" / "data")
     parser.add_argument("--hidden", type=int, nargs="+", help="neurons or channels of each layer")
     parser.add_argument("--epochs", type=int)
@@ -123,8 +126,9 @@ def parse() -> argparse.Namespace:
         "--validated", type=float, help="go on with --seed, for which --validate has printed this"
     )
     args = parser.parse_args()
+    args.network = "mlp" if args.kind == "tiny" else args.kind
     told = recipe(f"digits-{args.network}", args.network)
-    args.hidden = args.hidden or list(told["hidden"])
+    args.hidden = args.hidden or ([TINY_HIDDEN] if args.kind == "tiny" else list(told["hidden"]))
     args.epochs = args.epochs or told["epochs"]
     args.copies = args.copies or told["copies"]
     args.plain = told["plain"]
@@ -149,7 +153,7 @@ def main() -> int:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     data = digits(seed=args.seed, validation_share=VALIDATION_SHARE)
-    if args.network != "mlp":
+    if args.kind != "mlp":
         same_test(args.output, data.test)
     guide = train_teacher(data.train, classes=10, epochs=args.teacher_epochs, seed=args.seed)
     teach = partial(

@@ -1,4 +1,4 @@
-"""The bundled networks: two binary classifiers of handwritten digits, and real images for them."""
+"""The bundled networks: binary classifiers of handwritten digits, and real images for them."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def networks() -> tuple[str, ...]:
 
     Of each there are ``NAME.onnx`` and ``NAME_expected.npz``.
     """
-    return "digits_mlp", "digits_cnn"
+    return "digits_mlp", "digits_cnn", "digits_tiny"
 
 
 def path(name: str) -> Path:
@@ -23,10 +23,11 @@ def path(name: str) -> Path:
     Parameters
     ----------
     name : str
-        `"digits_mlp.onnx"` (fully connected layers) or `"digits_cnn.onnx"` (convolutions);
-        `"digits_test.npz"`, images for both (`x` uint8 [N, 1, 8, 8], `y` uint8, `meta` JSON of the
-        first); `"digits_mlp_expected.npz"` or `"digits_cnn_expected.npz"` (`logits` int32 [N, 10]
-        and `pred` uint8, as computed by the trainer, `meta` JSON).
+        `"digits_mlp.onnx"` (fully connected layers), `"digits_cnn.onnx"` (convolutions) or
+        `"digits_tiny.onnx"` (fully connected, for the smallest FPGA); `"digits_test.npz"`, images
+        for all (`x` uint8 [N, 1, 8, 8], `y` uint8, `meta` JSON of the first);
+        `"NAME_expected.npz"` of each (`logits` int32 [N, 10] and `pred` uint8, as computed by the
+        trainer, `meta` JSON).
 
     Raises
     ------

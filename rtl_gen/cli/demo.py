@@ -8,7 +8,7 @@ import numpy.typing as npt
 import typer
 
 from bnnhw import data, driver
-from bnnhw.errors import CheckFailed, DeviceError, UsageError
+from bnnhw.errors import CheckFailed, DeviceError, DoesNotFit, UsageError
 from bnnhw.files import read_npz
 from bnnhw.images import Images, load_images
 from bnnhw.names import printable
@@ -31,8 +31,12 @@ def demo(
         "bnnhw-demo"
     ),
     network: Annotated[
-        str, typer.Option("--network", help=f"Which one: {' or '.join(data.networks())}.")
-    ] = data.networks()[0],
+        str | None,
+        typer.Option(
+            "--network",
+            help=f"Which one: {' or '.join(data.networks())}; the first that fits if left out.",
+        ),
+    ] = None,
     load: Annotated[
         bool, typer.Option("--load", help="Load the board first, with the prebuilt bitstream.")
     ] = False,
@@ -46,15 +50,10 @@ def demo(
     from rtl_gen.network import network_verilog
     from rtl_gen.prebuilt import find_prebuilt
 
-    if network not in data.networks():
-        raise UsageError(
-            f"There is no bundled network '{printable(network)}'.",
-            f"Choose one of: {', '.join(data.networks())}",
-        )
-    planned = make(data.path(f"{network}.onnx"), board=board)
+    planned = _planned(network, board)
     plan = planned.plan
     images = load_images(data.path("digits_test.npz"), plan.graph)
-    reference = read_npz(data.path(f"{network}_expected.npz"))
+    reference = read_npz(data.path(f"{plan.graph.name}_expected.npz"))
     known = None if anew else find_prebuilt(plan, planned.board)
     if load:
         _load(planned, known, as_json)
@@ -85,6 +84,23 @@ def demo(
             f"The Verilog differs from the golden model in {simulated.mismatches} values.",
             "This is a defect of bnnhw; please report it.",
         )
+
+
+def _planned(network: str | None, board: str) -> Planned:
+    """Plan a bundled network, or the first that a board holds."""
+    names = data.networks()
+    if network is not None and network not in names:
+        raise UsageError(
+            f"There is no bundled network '{printable(network)}'.",
+            f"Choose one of: {', '.join(names)}",
+        )
+    for name in names if network is None else (network,):
+        try:
+            return make(data.path(f"{name}.onnx"), board=board)
+        except DoesNotFit:
+            if network is not None or name == names[-1]:
+                raise
+    raise AssertionError("There is a last network")
 
 
 def _load(planned: Planned, known: Any, as_json: bool) -> None:
@@ -198,4 +214,4 @@ def _summary(
     say("Draw digits of your own:  bnnhw serve --target sim:")
     for other in data.networks():
         if other != plan.graph.name:
-            say(f"The other network:  bnnhw demo --network {other}")
+            say(f"Another network:  bnnhw demo --network {other}")

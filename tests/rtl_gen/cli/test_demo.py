@@ -12,6 +12,7 @@ from bnnhw.graph import Graph
 from bnnhw.images import Images
 from bnnhw.plan import make_plan
 from rtl_gen.build.boards import load_board
+from rtl_gen.cli import demo
 from rtl_gen.cli.demo import first_answer
 from rtl_gen.cli.options import Planned
 from rtl_gen.content import folder
@@ -33,6 +34,18 @@ def test_unknown_board(refuses) -> None:
 def test_help_names_the_networks(cli) -> None:
     said = cli("demo", "--help").out
     assert all(name in said for name in data.networks())
+
+
+@pytest.mark.parametrize(
+    ("board", "name"), [("icebreaker", "digits_mlp"), ("icestick", "digits_tiny")]
+)
+def test_the_first_network_that_fits(board: str, name: str) -> None:
+    assert demo._planned(None, board).plan.graph.name == name
+
+
+def test_a_network_that_was_asked_for_does_not_fit(refuses) -> None:
+    what = "'digits_mlp' holds 62720 weight bits"
+    refuses(4, what, "larger board", "demo", "icestick", "--network", "digits_mlp")
 
 
 @pytest.fixture
