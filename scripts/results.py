@@ -136,6 +136,8 @@ def rows(models: Path) -> list[Row]:
     ]
     second = (str(DATA / "digits_cnn.onnx"), images, str(DATA / "digits_cnn_expected.npz"))
     found.append(Row("digits, convolutional, on icebreaker", *second, "icebreaker"))
+    third = (str(DATA / "digits_tiny.onnx"), images, str(DATA / "digits_tiny_expected.npz"))
+    found.append(Row("digits, tiny, on icestick", *third, "icestick"))
     mnist = str(models / "images" / "mnist_test_0000_4999.npz")
 
     def reference(network: str, images: str = "mnist_test_0000_4999") -> str:
