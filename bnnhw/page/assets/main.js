@@ -138,6 +138,7 @@ class Page {
     }
     if (!this.#pixels || this.#bad || (this.#source === "serial" && !this.#board)) return;
     this.#busy = true;
+    $("answer").ariaBusy = "true";
     const [pixels, source] = [this.#pixels, this.#source];
     try {
       const answer = await (source === "serial" ? this.#askBoard(pixels) : server.infer(pixels, source));
@@ -146,6 +147,7 @@ class Page {
       if (source === this.#source) this.#failed(error);
     }
     this.#busy = false;
+    $("answer").ariaBusy = "false";
     if (this.#again) {
       this.#again = false;
       this.#ask();
