@@ -24,6 +24,7 @@ TESTS = (
     *("tests/bnnhw/test_bits.py", "tests/bnnhw/test_files.py", "tests/bnnhw/test_images.py"),
     *("tests/bnnhw/test_names.py", "tests/bnnhw/test_target.py", "tests/bnnhw/test_errors.py"),
     *("tests/rtl_gen", "tests/sim/test_graphs.py", "tests/sim/test_random_networks.py"),
+    "tests/bnnhw/driver",
 )
 # Tests below tests/rtl_gen that start programs and builds, and what they alone are about.
 LEFT_OUT = (
@@ -35,6 +36,8 @@ OMITTED = (
     *(f"rtl_gen/{part}/*" for part in ("build", "cli", "product", "tools")),
     # Run in a child process, or on a machine that has the framework.
     *("bnnhw/load/keras_worker.py", "bnnhw/aio.py", "bnnhw/compare.py", "bnnhw/pictures.py"),
+    # Compiled: coverage.py does not see inside.
+    "bnnhw/golden/packed_numba.py",
     *("bnnhw/load/torch_trace.py", "bnnhw/load/torch_calls.py"),
     *("rtl_gen/prebuilt.py", "rtl_gen/simulated.py", "rtl_gen/flash.py"),
 )
