@@ -19,7 +19,7 @@ from sim.coverage_run import Sample, check, draw, promised
 from sim.coverage_traffic import traffic
 
 from . import coverage_python, coverage_rtl, coverage_simulators
-from .signing import Item, record
+from .signing import Item, ended, record
 
 # Amaranth's simulator runs the portable designs; those of the families run in Icarus, which takes
 # several times as long.
@@ -133,4 +133,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

@@ -28,7 +28,7 @@ from rtl_gen.build.boards import load_board
 from .depth_events import levels, run, waits
 from .depth_stores import banks_period, room_waits, window_period
 from .depth_tokens import stands_still
-from .signing import ROOT, Item, record
+from .signing import ROOT, Item, ended, record
 
 __all__ = ["NETWORKS", "Proof", "asked", "main", "prove"]
 
@@ -201,4 +201,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

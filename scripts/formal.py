@@ -20,7 +20,7 @@ import pytest
 import sim.formal
 from sim.formal import Result, Verdict
 
-from .signing import ROOT, Item, read, record
+from .signing import ROOT, Item, ended, read, record
 
 __all__ = ["FILES", "Watch", "main"]
 
@@ -159,4 +159,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

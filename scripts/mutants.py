@@ -20,7 +20,7 @@ from functools import partial
 from .mutation.results import Fate, Judged, score, survivors
 from .mutation.state import State
 from .mutation.survivors import Reasons
-from .signing import Item, record
+from .signing import Item, ended, record
 
 __all__ = ["main"]
 
@@ -167,4 +167,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

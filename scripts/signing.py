@@ -3,15 +3,18 @@
 import datetime
 import json
 import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bnnhw import __version__
+from bnnhw.errors import BnnhwError
 from bnnhw.files import write_atomic
 
-__all__ = ["FOLDER", "ROOT", "Item", "read", "record"]
+__all__ = ["FOLDER", "ROOT", "Item", "ended", "read", "record"]
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "signoff"
@@ -76,3 +79,12 @@ def read(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))
     }
+
+
+def ended(main: Callable[[], int]) -> int:
+    """Run a program of the sign-off; what is missing is told in two lines, not by a traceback."""
+    try:
+        return main()
+    except BnnhwError as error:
+        print(f"{error.what}\n{error.todo}", file=sys.stderr)
+        return error.exit_code

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from . import soak_images
-from .signing import ROOT, Item, read, record
+from .signing import ROOT, Item, ended, read, record
 from .soak_networks import Outcome, judge
 
 __all__ = ["REQUIRED", "Soak", "main"]
@@ -189,4 +189,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

@@ -12,7 +12,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from ..signing import record
+from ..signing import ended, record
 
 __all__ = ["ITEMS", "main"]
 
@@ -40,4 +40,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))
