@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,7 @@ from bnnhw import data, zoo
 from bnnhw.cost import solve
 from bnnhw.graph import Graph
 from bnnhw.load import load_model
-from bnnhw.plan import Block, MvtuPlan, Plan, QueuePlan, UnitPlan, WindowPlan, make_plan
-from bnnhw.plan.lead import leads
+from bnnhw.plan import Block, MvtuPlan, Plan, UnitPlan, WindowPlan, make_plan
 from rtl_gen.build.boards import load_board
 
 from .depth_events import levels, run, waits
@@ -30,7 +29,7 @@ from .depth_stores import banks_period, room_waits, window_period
 from .depth_tokens import stands_still
 from .signing import ROOT, Item, ended, record
 
-__all__ = ["NETWORKS", "Proof", "asked", "main", "prove"]
+__all__ = ["NETWORKS", "Proof", "main", "prove"]
 
 _BOARD, _CLOCK_HZ = "ulx3s-85f", 25_000_000
 
@@ -88,10 +87,10 @@ def prove(plan: Plan) -> Proof:
     proof = Proof()
     found = run(plan)
     proof.frames = found.frames
-    least = asked(plan)
     for level in levels(plan, found):
-        most = max(level.most, least.get(level.queue, 0))
-        enough, less = most <= level.depth, most <= level.depth - 1
+        enough = level.most <= level.depth
+        # What the schedule does not fill may be what keeps the network from standing still.
+        less = level.most < level.depth and not stands_still(plan, {level.queue: 1})
         proof.add("queues", f"{level.queue} of {level.depth}, for {level.most},", enough, less)
     if still := stands_still(plan):
         proof.faults.append(f"{still} stands still for ever")
@@ -102,19 +101,6 @@ def prove(plan: Plan) -> Proof:
     for block in plan.blocks:
         _inside(block, proof)
     return proof
-
-
-def asked(plan: Plan) -> dict[str, int]:
-    """Give the words that queues must hold however long anything takes, by their names."""
-    queues = {block.name: block.sources[0] for block in plan.blocks if isinstance(block, QueuePlan)}
-    blocks = [
-        replace(block, sources=tuple(queues.get(source, source) for source in block.sources))
-        for block in plan.blocks
-        if block.name not in queues
-    ]
-    return {
-        plan.block(name).sources[place]: words for (name, place), words in leads(blocks).items()
-    }
 
 
 def _inside(block: Block, proof: Proof) -> None:

@@ -1,6 +1,6 @@
 """`bnnhw demo`: the whole way with a bundled network, in one command."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,13 +94,11 @@ def _planned(network: str | None, board: str) -> Planned:
             f"There is no bundled network '{printable(network)}'.",
             f"Choose one of: {', '.join(names)}",
         )
-    for name in names if network is None else (network,):
-        try:
+    *others, last = names if network is None else (network,)
+    for name in others:
+        with suppress(DoesNotFit):
             return make(data.path(f"{name}.onnx"), board=board)
-        except DoesNotFit:
-            if network is not None or name == names[-1]:
-                raise
-    raise AssertionError("There is a last network")
+    return make(data.path(f"{last}.onnx"), board=board)
 
 
 def _load(planned: Planned, known: Any, as_json: bool) -> None:

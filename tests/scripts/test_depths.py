@@ -14,7 +14,7 @@ from bnnhw.plan import Block, Plan, QueuePlan, UnitPlan, WindowPlan, branches, m
 from scripts.depth_events import levels, run, waits
 from scripts.depth_stores import banks_period, room_waits, taps_of, window_period
 from scripts.depth_tokens import stands_still
-from scripts.depths import asked, prove
+from scripts.depths import prove
 from scripts.soak_networks import case_of
 from sim.random_graphs import random_folding, random_graph
 
@@ -57,9 +57,11 @@ def test_queues_of_random_graphs() -> None:
         # Lots of vectors are not in these schedules.
         lots = any(isinstance(block, UnitPlan) and block.lot > 1 for block in plan.blocks)
         if plan.cycles < 1000 and not lots:
-            found, least = run(plan), asked(plan)
+            found = run(plan)
             for level in levels(plan, found):
-                assert max(level.most, least.get(level.queue, 0)) == level.depth, (seed, level)
+                # Deeper only where the network would stand still.
+                assert level.most <= level.depth, (seed, level)
+                assert level.most == level.depth or stands_still(plan, {level.queue: 1}), seed
                 queues += 1
             assert all(longest <= allowed for _, longest, allowed in waits(plan, found)), seed
     assert queues > 60
