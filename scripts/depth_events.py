@@ -14,7 +14,7 @@ from operator import itemgetter
 from bnnhw.plan import Block, ConverterPlan, Plan, QueuePlan, UnitPlan, WindowPlan
 from bnnhw.plan.blocks import GuardPlan
 from bnnhw.plan.joints import ForkPlan, PermutePlan
-from bnnhw.plan.parallel import ParallelWindowPlan
+from bnnhw.plan.parallel import ParallelWindowPlan, TernaryPlan
 from bnnhw.plan.schedule import schedule_of
 
 __all__ = ["Level", "Run", "levels", "run", "waits"]
@@ -156,6 +156,7 @@ def run(plan: Plan) -> Run:
             longest = max(max(waits) for _, waits in _waiting(plan, gone, taken))
             enough = frame + 2 + longest // period
         if alike >= 2 and frame >= enough:
+            _hold_windows(plan, gone, taken)
             return Run(frame + 1, gone, taken)
         if not alike and frame >= _FRAMES:
             break
@@ -184,6 +185,53 @@ def _one_frame(
         same = same and all(b - a == period for a, b in zip(before, went, strict=True))
         gone[block.name] += went
     return same
+
+
+def _hold_windows(
+    plan: Plan, gone: Mapping[str, list[int]], taken: dict[tuple[str, int], list[int]]
+) -> None:
+    """Let windows that leave whole stand still until their readers have taken the one offered.
+
+    That moves what they take, not what they give: a reader that waits for nothing takes the first
+    word of a burst as before, and the others as late as before.
+    """
+    for block in reversed(plan.blocks):
+        readers = [one for one in plan.blocks if block.name in one.sources]
+        handed = isinstance(block, ParallelWindowPlan | TernaryPlan)
+        if not handed or len(readers) != 1 or isinstance(readers[0], ForkPlan | QueuePlan):
+            continue
+        (reader,) = readers
+        if type(reader) is WindowPlan:
+            continue
+        behind = taken[reader.name, reader.sources.index(block.name)]
+        if isinstance(block, TernaryPlan):
+            taken[block.name, 0] = behind
+        else:
+            came = gone[block.sources[0]]
+            taken[block.name, 0] = _held(block, came, behind)
+
+
+def _held(window: Block, came: Sequence[int], behind: Sequence[int]) -> list[int]:
+    """Take words one a step, but none behind a window that has not been taken."""
+    schedule = schedule_of(window)
+    frames = len(came) // window.words_in
+    ((at, _),) = schedule.needs
+    events = [(frame * schedule.steps + int(k), 0) for frame in range(frames) for k in at]
+    gives = schedule.gives.tolist()
+    events += [(frame * schedule.steps + k, 1) for frame in range(frames) for k in gives]
+    found: list[int] = []
+    clock, last, free, given = _LONG_AGO, 0, _LONG_AGO, 0
+    for step, gives_one in sorted(events):
+        # The first step behind the one that gave can be made when the window is taken.
+        clock = max(clock + step - last, free + step - last - 1)
+        if gives_one:
+            free = behind[given]
+            given += 1
+        else:
+            clock = max(clock, came[len(found)] + schedule.before)
+            found.append(clock)
+        last = step
+    return found
 
 
 def _waiting(
@@ -227,10 +275,11 @@ def _most(pushed: Sequence[int], popped: Sequence[int]) -> int:
 def waits(plan: Plan, found: Run) -> list[tuple[str, int, int]]:
     """Give how long words wait where no queue stands: reader, clocks, and clocks that are allowed.
 
-    In front of a join no word may wait: the other branch might wait for the same fork. Elsewhere
-    words may wait in the block that made them for as long as everything up to the sliding window
-    before it can stand still in a frame. Blocks that have room for more take what comes at once,
-    and are left out.
+    In front of a join no word may wait: the other branch might wait for the same fork. A window
+    that leaves whole may wait as long as it does not keep pixels waiting. Elsewhere words may wait
+    in the block that made them for as long as everything up to the sliding window before it can
+    stand still in a frame. Blocks that have room for more take what comes at once, and are left
+    out.
     """
     slack, waiting = _slack(plan), dict(_waiting(plan, found.gone, found.taken))
     answers = []
@@ -240,7 +289,7 @@ def waits(plan: Plan, found: Run) -> list[tuple[str, int, int]]:
         if roomy or type(block) is WindowPlan:
             continue
         for place, source in enumerate(block.sources):
-            if isinstance(plan.block(source), QueuePlan):
+            if isinstance(plan.block(source), QueuePlan | ParallelWindowPlan | TernaryPlan):
                 continue
             longest = max(waiting[block.name, place])
             allowed = 0 if len(block.sources) > 1 else slack[source]

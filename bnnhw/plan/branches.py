@@ -3,17 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
-from .blocks import Block, ConverterPlan, GuardPlan, WindowPlan
-from .joints import ForkPlan, PermutePlan, QueuePlan
+from .blocks import Block
+from .bursts import Demands, may_wait, slides
+from .joints import ForkPlan, QueuePlan
 from .lead import leads
-from .parallel import ParallelWindowPlan
 from .schedule import Schedule, schedule_of
-from .units import UnitPlan
 
 __all__ = ["arrivals", "with_forks", "with_queues"]
 
@@ -193,77 +191,25 @@ def _depths(
     queued = _insert(blocks, present)
     needed, words = arrivals(queued, cycles, frames, known)
     by_name = {block.name: block for block in queued}
-    spare = _spare(queued, cycles)
+    demands = Demands(queued, cycles, needed, words)
     found: dict[tuple[str, int], int] = {}
     longest = 0
     for block in queued:
-        if not _may_wait(block):
+        if not may_wait(block):
             continue
         for place, source in enumerate(block.sources):
             feeder = by_name[source]
             queue = isinstance(feeder, QueuePlan)
-            name = feeder.sources[0] if queue else source
-            if _replays(block):
-                taken = _banked(block, words[source], words[block.name])
-            else:
-                taken = needed[block.name][place]
-            waits = int((taken - words[name]).max())
-            slides = type(by_name[name]) is WindowPlan
-            if queue or not slides and waits > (0 if len(block.sources) > 1 else spare[name]):
-                found[block.name, place] = _most_waiting(words[name], taken)
+            if not queue and slides(feeder):
+                continue
+            came = words[feeder.sources[0] if queue else source]
+            taken = demands.of(block, place).taken
+            waits = int((taken - came).max())
+            join = len(block.sources) > 1
+            if queue or (waits > 0 if join else not demands.met(block, place)):
+                found[block.name, place] = _most_waiting(came, taken)
                 longest = max(longest, waits)
     return found, longest
-
-
-def _may_wait(block: Block) -> bool:
-    """Tell whether it is known when a block takes a word.
-
-    What has room for more than comes at once takes it at once.
-    """
-    if isinstance(block, ParallelWindowPlan):
-        return True
-    if isinstance(block, ConverterPlan) and block.lanes_out > block.lanes_in:
-        return False
-    return not isinstance(block, WindowPlan | QueuePlan | GuardPlan | ForkPlan | PermutePlan)
-
-
-def _replays(block: Block) -> TypeGuard[UnitPlan]:
-    """Tell whether a block reads vectors out of a replay buffer."""
-    return isinstance(block, UnitPlan) and (block.neuron_folds > 1 or block.lot > 1)
-
-
-def _banked(block: UnitPlan, came: _Ints, gone: _Ints) -> _Ints:
-    """Give the clocks at which a unit with a replay buffer takes its words.
-
-    One bank is read and one is filled, so that a vector waits until the last but one has been read:
-    until the step that gives the last word of `gone` for it. Of vectors that are put into order it
-    gives the first one.
-    """
-    size, results = block.synapse_folds * block.lot, block.neuron_folds * block.lot
-    free = np.zeros(len(came), np.int64)
-    ordered = block.lot > 1 and block.neuron_folds > 1
-    read = gone[0 if ordered else results - 1 :: results] - block.latency
-    # A buffer that is read 2 clocks behind its writer is read a clock before the array takes it.
-    read = read + (2 - block.read_again)
-    free[2 * size :] = np.repeat(read, size)[: max(0, len(came) - 2 * size)]
-    number = np.arange(len(came))
-    clocks: _Ints = np.maximum.accumulate(np.maximum(came, free) - number) + number
-    return clocks
-
-
-def _spare(blocks: list[Block], cycles: int) -> dict[str, int]:
-    """Count the clocks of a frame in which everything up to a block may stand still.
-
-    A sliding window has lines of room, so that what is in front of it goes on.
-    """
-    spare: dict[str, int] = {}
-    for block in blocks:
-        if isinstance(block, WindowPlan) and not isinstance(block, ParallelWindowPlan):
-            spare[block.name] = cycles
-        else:
-            before = [spare[source] for source in block.sources]
-            spare[block.name] = min([cycles - block.cycles, *before])
-    return spare
 
 
 def _most_waiting(came: _Ints, taken: _Ints) -> int:

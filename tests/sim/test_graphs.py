@@ -4,6 +4,7 @@
 import gc
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,42 @@ def test_schedules_and_depths_of_architectures(name: str) -> None:
     folding = Folding({one.name: LayerFold(few(one.rows), few(one.lanes_limit)) for one in layers})
     plan = make_plan(graph, folding)
     assert queues(plan)
+    schedule_holds(plan)
+
+
+# Seeds of networks, the queue of each that a burst asks for, and the clocks an image without it.
+BURSTS = {
+    1877: ("pool1_lanes_queue0", 19),
+    2555: ("pool2_lanes_queue0", 9),
+    2836: ("pool2_queue0", 16),
+    2919: ("pool1_lanes_queue0", 17),
+}
+
+
+@pytest.mark.parametrize("seed", BURSTS)
+def test_a_queue_stands_where_the_blocks_before_cannot_make_good_for_a_burst(seed: int) -> None:
+    plan, (name, clocks) = made(seed), BURSTS[seed]
+    assert plan is not None
+    schedule_holds(plan)
+    # What was held up then goes on at its own pace, which is too slow here.
+    queue = plan.block(name)
+    blocks = [
+        replace(one, sources=tuple(queue.sources[0] if s == name else s for s in one.sources))
+        for one in plan.blocks
+        if one is not queue
+    ]
+    without = replace(plan, blocks=tuple(blocks))
+    ends = observe(without, without.on_stream(codes_of(plan.graph, 8, 1)), paced=False).ends
+    assert list(np.diff(ends)[-3:]) == [clocks] * 3
+    assert clocks > plan.cycles
+
+
+@pytest.mark.parametrize("seed", [505, 2119])
+def test_a_queue_stands_in_front_of_a_window_that_leaves_whole(seed: int) -> None:
+    plan = made(seed)
+    assert plan is not None
+    windows = [block for block in plan.blocks if isinstance(block, ParallelWindowPlan)]
+    assert any(isinstance(plan.block(block.sources[0]), QueuePlan) for block in windows)
     schedule_holds(plan)
 
 
