@@ -15,8 +15,13 @@ from .shape import shape
 
 __all__ = ["Ice40Count", "PairCounter", "match_count", "pair_groups", "popcount", "segment_rows"]
 
-_LONGEST = 64
-"""Most positions of a chain, if no segment is longer."""
+_LONGEST, _SHORT = 64, 16
+"""Most positions of a chain, if no segment is longer; and of one between registers.
+
+Timing analysis follows the carry through all of a chain, though none passes from one segment to the
+next: 64 positions are 8 ns on an HX8K. Shorter ones cost some cells for their ends, 20 of 947 in an
+array of 4 x 64 lanes, which then reaches 117 MHz instead of 95.
+"""
 
 
 class Ice40Count(Elaboratable):
@@ -63,9 +68,10 @@ class Ice40Count(Elaboratable):
         wires = Wires(m, self._step, self._every)
         for dot, value in enumerate(self._inputs):
             wires.set(dot, value, max(self._offset - 1, 0))
+        most = _SHORT if self._every else _LONGEST
         for place, level in enumerate(self._heap.levels):
             at = place + self._offset
-            for row in segment_rows(level.segments, most=_LONGEST):
+            for row in segment_rows(level.segments, most=most):
                 _addition(m, wires, row, at)
         last = len(self._heap.levels) + self._offset
         m.d.comb += self.o.eq(

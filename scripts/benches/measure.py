@@ -33,6 +33,8 @@ _PACKAGES = {
     "hx8k": "ct256",
     "up5k": "sg48",
 }
+# Left to itself, nextpnr may put the clock on a pad from which no wire leads to the clock's network.
+_CLOCK_PADS = {"25k": "P6", "45k": "P6"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +267,9 @@ def place(
 def _nextpnr(folder: Path, family: str, device: str, options: Sequence[str], limit: float) -> str:
     free = "--lpf-allow-unconstrained" if family == "ecp5" else "--pcf-allow-unconstrained"
     words = [f"--{device}", "--package", _PACKAGES[device], "--json", "top.json", free, *options]
+    if family == "ecp5" and device in _CLOCK_PADS:
+        (folder / "top.lpf").write_text(f'LOCATE COMP "clk" SITE "{_CLOCK_PADS[device]}";\n')
+        words += ["--lpf", "top.lpf"]
     argv: list[str | Path] = [
         toolchain(family).programs[f"nextpnr-{family}"],
         *words,
