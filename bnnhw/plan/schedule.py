@@ -53,7 +53,7 @@ class Schedule:
     before : int
     gives : array of int, shape (words,)
         Step of each word that leaves, ascending.
-    after : int
+    after : int or array of int, shape (words,)
     words_in : tuple of int
         Words of a frame of each input.
     """
@@ -62,7 +62,7 @@ class Schedule:
     needs: tuple[tuple[_Ints, _Ints], ...]
     before: int
     gives: _Ints
-    after: int
+    after: int | _Ints
     words_in: tuple[int, ...]
 
     def times(self, arrivals: list[_Ints], frames: int) -> tuple[tuple[_Ints, ...], _Ints]:
@@ -295,14 +295,19 @@ def _unit(block: UnitPlan) -> Schedule:
 
 
 def _lots(block: UnitPlan) -> Schedule:
-    # A lot is read once its last word is there; from its last step on, its results leave in order.
+    # A lot is read once its last word is there.
     word = np.arange(block.words_in)
     lot, results = block.lot * block.synapse_folds, block.lot * block.neuron_folds
     steps = lot * block.neuron_folds
     number, place = np.divmod(np.arange(block.words_out), results)
-    gives = (number + 1) * steps - (1 if block.neuron_folds > 1 else block.lot) + place
-    needs = word // lot * steps
-    return Schedule(block.cycles, ((needs, word),), 1, gives, block.latency, (len(word),))
+    needs, after = word // lot * steps, block.latency + np.zeros_like(place)
+    gives = (number + 1) * steps - 1
+    if block.neuron_folds > 1:
+        # From the last step on results leave in order, whatever the next lot does.
+        after += place
+    else:
+        gives += place + 1 - block.lot
+    return Schedule(block.cycles, ((needs, word),), 1, gives, after, (len(word),))
 
 
 _SCHEDULES: Mapping[type[Block], Any] = {

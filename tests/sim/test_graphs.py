@@ -261,6 +261,13 @@ def test_a_queue_stands_in_front_of_a_window_that_leaves_whole(seed: int) -> Non
     schedule_holds(plan)
 
 
+def test_results_of_a_lot_leave_whatever_the_next_lot_does() -> None:
+    plan = made(300)
+    assert plan is not None
+    assert any(block.reorders for block in plan.blocks if isinstance(block, MvtuPlan))
+    schedule_holds(plan)
+
+
 def test_queues_are_no_deeper_than_they_must_be() -> None:
     """With two words less, a network whose branches differ much answers later, or never."""
     shallow = 0
