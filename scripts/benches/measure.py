@@ -33,7 +33,7 @@ _PACKAGES = {
     "hx8k": "ct256",
     "up5k": "sg48",
 }
-# Left to itself, nextpnr may put the clock on a pad from which no wire leads to the clock's network.
+# Left to itself, nextpnr may put the clock on a pad from which no wire leads to the clock network.
 _CLOCK_PADS = {"25k": "P6", "45k": "P6"}
 
 

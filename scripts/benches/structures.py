@@ -3,11 +3,12 @@
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .frame import Row, Settings, markdown_table
 
-__all__ = ["NAME", "TITLE", "measure", "page"]
+__all__ = ["NAME", "TITLE", "measure", "page", "plots"]
 
 NAME = "structures"
 TITLE = "Popcounts"
@@ -133,3 +134,41 @@ def _table(rows: list[Row]) -> str:
         )
     head = ["lanes", "structure", "register every", "LUT4", "a lane", "FF", "Fmax MHz"]
     return markdown_table(head, cells)
+
+
+def plots(rows: list[Row], folder: Path) -> list[Path]:
+    """Draw LUT4 a lane over the width for each structure, a picture for each family."""
+    from .pictures import COLOURS, picture
+
+    kinds = {"pairs": "weights of run time", "bits": "constant weights"}
+    files = []
+    for family, device in _DEVICES.items():
+        file = folder / f"popcount-{family}.svg"
+        own = [row for row in rows if row["family"] == family]
+        with picture(file, columns=2, height=3.2) as panels:
+            for axes, (kind, title) in zip(panels, kinds.items(), strict=True):
+                _curves(axes, [row for row in own if row["kind"] == kind], COLOURS)
+                axes.set(title=title, xlabel="lanes", ylim=(0, None))
+            panels[0].set(ylabel=f"LUT4 a lane, {device.split(',')[0]}")
+            panels[0].legend(fontsize=7)
+        files.append(file)
+    return files
+
+
+def _curves(axes: Any, rows: list[Row], colours: tuple[str, ...]) -> None:
+    names = {(own, every): None for own in (True, False) for every in (0, 1, 2)}
+    for colour, (own, every) in zip(colours, names, strict=False):
+        # Of Yosys' flags those that are best.
+        points: dict[int, float] = {}
+        for row in rows:
+            if (row["own"], row["every"]) == (own, every):
+                least = min(row["lut4"] / row["width"], points.get(row["width"], 99.0))
+                points[row["width"]] = least
+        if points:
+            style = "o-" if own else "s--"
+            label = "own cells" if own else "Yosys"
+            label += f", register every {every}" if every else ", no registers"
+            axes.plot(list(points), list(points.values()), style, color=colour, label=label)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.set_xticks(sorted({row["width"] for row in rows}))
