@@ -15,8 +15,6 @@ TITLE = "Popcounts"
 
 _WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 _QUICK = (16, 64)
-# Widths that are placed and routed.
-_PLACED = (64, 256)
 _DEVICES = {"ecp5": "LFE5U-25F, speed grade 6", "ice40": "iCE40 HX8K"}
 # On ECP5 the other router takes too long for whole designs, but not for these.
 _ROUTERS = {"ecp5": "router1", "ice40": "router2"}
@@ -67,7 +65,7 @@ def _component(point: _Point) -> Any:
 
 
 def measure(settings: Settings) -> list[Row]:
-    """Synthesise each structure, and place and route the widths of the goals."""
+    """Synthesise each structure, and place and route it."""
     from .measure import place, synthesise
 
     rows: list[Row] = []
@@ -84,7 +82,7 @@ def measure(settings: Settings) -> list[Row]:
             constants={"step": 1},
         )
         fmax: list[float] = []
-        if point.width in _PLACED and not settings.quick:
+        if not settings.quick:
             seeds = range(1, settings.seeds + 1)
             fmax = place(netlist, seeds=seeds, router=_ROUTERS[point.family])
         rows.append(
@@ -137,38 +135,44 @@ def _table(rows: list[Row]) -> str:
 
 
 def plots(rows: list[Row], folder: Path) -> list[Path]:
-    """Draw LUT4 a lane over the width for each structure, a picture for each family."""
+    """Draw LUT4 a lane and Fmax over the width for each structure, a picture for each family."""
     from .pictures import COLOURS, picture
 
     kinds = {"pairs": "weights of run time", "bits": "constant weights"}
     files = []
-    for family, device in _DEVICES.items():
+    for family in _DEVICES:
         file = folder / f"popcount-{family}.svg"
-        own = [row for row in rows if row["family"] == family]
-        with picture(file, columns=2, height=3.2) as panels:
-            for axes, (kind, title) in zip(panels, kinds.items(), strict=True):
-                _curves(axes, [row for row in own if row["kind"] == kind], COLOURS)
-                axes.set(title=title, xlabel="lanes", ylim=(0, None))
-            panels[0].set(ylabel=f"LUT4 a lane, {device.split(',')[0]}")
+        with picture(file, columns=4, width=10.0, height=3.4) as panels:
+            for at, (kind, title) in enumerate(kinds.items()):
+                own = [row for row in rows if (row["family"], row["kind"]) == (family, kind)]
+                for axes, what in zip(panels[at::2], ("LUT4 a lane", "MHz"), strict=True):
+                    _curves(axes, own, what, COLOURS)
+                    axes.set(title=f"{what}, {title}", xlabel="lanes", ylim=(0, None))
+                    axes.title.set_fontsize(8)
             panels[0].legend(fontsize=7)
         files.append(file)
     return files
 
 
-def _curves(axes: Any, rows: list[Row], colours: tuple[str, ...]) -> None:
-    names = {(own, every): None for own in (True, False) for every in (0, 1, 2)}
-    for colour, (own, every) in zip(colours, names, strict=False):
-        # Of Yosys' flags those that are best.
+def _curves(axes: Any, rows: list[Row], what: str, colours: tuple[str, ...]) -> None:
+    structures = [(own, every) for own in (True, False) for every in (0, 1, 2)]
+    for colour, (own, every) in zip(colours, structures, strict=False):
         points: dict[int, float] = {}
+        # Yosys with the flags that are best come first.
         for row in rows:
             if (row["own"], row["every"]) == (own, every):
-                least = min(row["lut4"] / row["width"], points.get(row["width"], 99.0))
-                points[row["width"]] = least
+                each = row["lut4"] / row["width"]
+                value = each if what != "MHz" else statistics.median(row["fmax_mhz"] or [0])
+                points.setdefault(row["width"], value)
+        points = {width: value for width, value in points.items() if value}
         if points:
-            style = "o-" if own else "s--"
             label = "own cells" if own else "Yosys"
             label += f", register every {every}" if every else ", no registers"
-            axes.plot(list(points), list(points.values()), style, color=colour, label=label)
+            style = "o-" if own else "s--"
+            widths = sorted(points)
+            values = [points[width] for width in widths]
+            axes.plot(widths, values, style, markersize=4, color=colour, label=label)
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter("{x:.0f}")
     axes.set_xticks(sorted({row["width"] for row in rows}))
+    axes.tick_params(labelsize=7)
