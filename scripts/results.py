@@ -255,10 +255,24 @@ def measure(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
         "simulate", row.network, "--images", row.images, *expect, "--board", row.board, *few,
         *row.options,
     )  # fmt: skip
+    exact(row.name, placed["cycles"], simulated)
     # Paths of this machine stay out of the page.
     options = [Path(word).name if "/" in word else word for word in row.options]
     kept = ("images", "compared", "mismatches", "cycles_per_image", "latency", "accuracy")
     return {**placed, "options": options, "simulated": {key: simulated[key] for key in kept}}
+
+
+def exact(name: str, planned: int, simulated: dict[str, Any]) -> None:
+    """Hold the clocks of an image that were measured against the plan's.
+
+    Raises
+    ------
+    SystemExit
+        If they differ: then the plan is wrong, and so is whatever is made of it.
+    """
+    measured = simulated["cycles_per_image"]
+    if measured != planned:
+        raise SystemExit(f"{name} takes {measured:g} clocks an image, not {planned} as planned")
 
 
 def clock_of(result: dict[str, Any]) -> float:
