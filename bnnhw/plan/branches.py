@@ -11,6 +11,7 @@ from .blocks import Block
 from .bursts import Demands, may_wait, slides
 from .joints import ForkPlan, QueuePlan
 from .lead import leads
+from .parallel import TernaryPlan
 from .schedule import Schedule, schedule_of
 
 __all__ = ["arrivals", "with_forks", "with_queues"]
@@ -195,7 +196,8 @@ def _depths(
     found: dict[tuple[str, int], int] = {}
     longest = 0
     for block in queued:
-        if not may_wait(block):
+        # Masks of whole windows become codes there: a queue behind it holds codes alone.
+        if not may_wait(block) or isinstance(block, TernaryPlan):
             continue
         for place, source in enumerate(block.sources):
             feeder = by_name[source]
