@@ -100,7 +100,6 @@ class Demands:
         self._readers = {source: block for block in blocks for source in block.sources}
         self._spare = self._all_spare(blocks)
         self._known: dict[tuple[str, int], Demand] = {}
-        self._paced: dict[tuple[str, int], _Ints] = {}
 
     def of(self, block: Block, place: int) -> Demand:
         """Give what a block asks of one of its inputs."""
