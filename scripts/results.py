@@ -163,11 +163,11 @@ def rows(models: Path) -> list[Row]:
         Row("CNV W1A1 on ulx3s-85f", file_of("cifar10_cnv_w1a1"),
             str(models / "images" / "cifar10_lossless_eran100.npz"),
             reference("cifar10_cnv_w1a1", "cifar10_lossless_eran100"), "ulx3s-85f",
-            clock=60, fps=8_000, seeds=3),
+            clock=60, folding="cnv_w1a1_ulx3s_85f_7200.toml", seeds=3),
         Row("CNV W1A1 on ulx3s-45f", file_of("cifar10_cnv_w1a1"),
             str(models / "images" / "cifar10_lossless_eran100.npz"),
             reference("cifar10_cnv_w1a1", "cifar10_lossless_eran100"), "ulx3s-45f",
-            clock=75, fps=4400, seeds=3),
+            clock=70, folding="cnv_w1a1_ulx3s_45f.toml", seeds=3),
     ]  # fmt: skip
     return [row for row in found if Path(row.network).exists()] + in_zoo()
 

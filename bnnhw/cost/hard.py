@@ -21,7 +21,7 @@ from ..plan.joints import PermutePlan, QueuePlan
 from ..plan.parallel import ParallelWindowPlan
 from ..plan.units import IntMvtuPlan, MvtuPlan, UnitPlan
 
-__all__ = ["LinkPlan", "Memory", "memories", "place_of", "rom_cells"]
+__all__ = ["LinkPlan", "Memory", "distinct", "lut_rams", "memories", "place_of", "rom_cells"]
 
 CHUNK = 16
 """Bits of a memory that is loaded at run time."""
@@ -30,9 +30,11 @@ _SHIFTED = 4
 _IN_LUTS = 64
 _DEEP = 512
 _HELLO = 64
-# Bits of a ROM for each block RAM of iCE40 from which on Yosys takes it.
-_WORTH = 900
+# Bits of a ROM for each block RAM of iCE40 above which Yosys takes it.
+_WORTH = 1024
 _SPRAM_WORDS = 16_384
+# LUT RAMs for each block RAM up to which Yosys takes them, on ECP5.
+_LUT_RAMS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,24 +98,37 @@ def place_of(memory: Memory, family: str) -> str:
             in_rows = memory.rows and not prefers_luts(memory.width, memory.depth)
             return "block" if in_rows else "lut"
         rams = block_rams(family, memory.width, memory.depth)
-        return "block" if memory.width * memory.depth >= _WORTH * rams else "lut"
+        return "block" if memory.width * memory.depth > _WORTH * rams else "lut"
     if memory.style == "lut":
         return "distributed" if family == "ecp5" else "registers"
     rams = block_rams(family, memory.width, memory.depth)
     bits = memory.width * memory.depth
     if family == "ice40":
         return "registers" if bits <= 64 * rams else "block"
-    if memory.depth <= 32 or bits <= 1024 * rams:
+    if memory.depth <= 32 or lut_rams(memory) <= _LUT_RAMS * rams:
         return "distributed"
     return "block"
 
 
+def lut_rams(memory: Memory) -> int:
+    """Count the LUT RAMs of ECP5 that hold a memory: 16 words of 4 bits each."""
+    return ceil_div(memory.width, 4) * ceil_div(memory.depth, 16)
+
+
+def distinct(width: int, depth: int) -> float:
+    """Estimate how many columns of a ROM differ: synthesis keeps one of those that are alike."""
+    if depth > 16:
+        return width
+    others = 2.0**depth - 2
+    return min(width, others * (1 - (1 - 0.5**depth) ** width))
+
+
 def rom_cells(width: int, depth: int) -> float:
-    """Estimate the LUT4 of a ROM in cells: no more than there are functions of its address."""
+    """Estimate the LUT4 of a ROM in cells: one for each column of 16 words that differs."""
     if depth <= 2:
         return 0
     if depth <= 16:
-        return min(width, float(1 << min(depth, 40))) * (0.5 if depth <= 4 else 1)
+        return distinct(width, depth) * (0.5 if depth <= 4 else 1)
     return width * (ceil_div(depth, 16) + (ceil_div(depth, 16) - 1) * 0.55)
 
 

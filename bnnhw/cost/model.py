@@ -1,6 +1,5 @@
 """What a block takes of a device: cells, flip-flops, block RAMs, large RAMs and multipliers."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
@@ -13,10 +12,11 @@ from ..plan.joints import PermutePlan
 from ..plan.units import MvtuPlan
 from ..target import Budget
 from .hard import blocks_of, multipliers
+from .registers import registers_of
 from .table import TABLE
 from .terms import kind_of, terms_of
 
-__all__ = ["Cost", "checked_family", "price", "price_all"]
+__all__ = ["Cost", "checked_family", "order_price", "price", "price_all"]
 
 
 @dataclass(frozen=True)
@@ -80,35 +80,33 @@ def checked_family(family: str) -> str:
 def price(block: Block, family: str) -> Cost:
     """Price a block by its shape.
 
-    Cells and flip-flops are sums of terms (`terms_of`) with coefficients fitted to what Yosys made
-    of such blocks (`scripts/benches/cost.py`), rounded up; memories and multipliers are counted.
+    Cells are a sum of terms (`terms_of`), flip-flops one of the registers that the hardware
+    declares (`registers_of`), with coefficients fitted to what Yosys made of such blocks
+    (`scripts/benches/cost.py`), rounded; memories and multipliers are counted.
     """
-    table, terms = TABLE[family][kind_of(block)], terms_of(block, family)
-    lut4, ff = _sum(table["lut4"], terms), _sum(table["ff"], terms)
+    table = TABLE[family][kind_of(block)]
+    lut4 = _sum(table["lut4"], terms_of(block, family))
+    ff = _sum(table["ff"], registers_of(block, family))
     cost = Cost(lut4, ff, *blocks_of(block, family), multipliers(block, family))
-    return cost + _turns(block, family) if isinstance(block, MvtuPlan) and block.hold > 1 else cost
+    return cost + order_price(block, family) if isinstance(block, MvtuPlan) else cost
 
 
-def _turns(block: MvtuPlan, family: str) -> Cost:
-    """Price what a unit has more where vectors take turns: registers, and what orders results."""
-    width, hold = block.pe * block.simd, block.hold
-    # The words that are held, the next one but for its last part, and the other vectors' sums.
-    sums = block.pe * (block.count_bits + 1)
-    ff = width + sums + (hold - 1) * (-(-width // hold) + sums)
-    cost = Cost(lut4=3 * hold.bit_length(), ff=ff)
+def order_price(block: MvtuPlan, family: str) -> Cost:
+    """Price what puts results into order where vectors take turns."""
     if not block.reorders:
-        return cost
+        return Cost()
+    hold = block.hold
     bits, count = block.pe * block.bits_out, hold * block.neuron_folds
     turns = tuple(at % block.neuron_folds * hold + at // block.neuron_folds for at in range(count))
     order = PermutePlan(
         name="order", edge=block.edge, elements_in=count, bits_in=bits, lanes_in=1,
         elements_out=count, bits_out=bits, lanes_out=1, order=turns,
     )  # fmt: skip
-    return cost + price(order, family)
+    return price(order, family)
 
 
 def _sum(table: Mapping[str, float], terms: Mapping[str, float]) -> int:
-    return max(0, math.ceil(sum(table.get(name, 0) * value for name, value in terms.items())))
+    return max(0, round(sum(table.get(name, 0) * value for name, value in terms.items())))
 
 
 def price_all(blocks: Iterable[Block], family: str) -> Cost:

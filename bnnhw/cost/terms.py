@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..bits import bits_for
+from ..fold.folding import WRITABLE
 from ..plan.blocks import (
     AffinePlan,
     ArgmaxPlan,
@@ -15,20 +16,23 @@ from ..plan.blocks import (
     ThresholdPlan,
     TopKPlan,
     WindowPlan,
+    ceil_div,
 )
 from ..plan.joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
 from ..plan.parallel import ParallelWindowPlan, TernaryPlan
 from ..plan.units import IntMvtuPlan, MvtuPlan
+from .converters import gearbox_units
 from .hard import (
     LinkPlan,
     kept,
     lines_of,
+    lut_rams,
     memories,
     place_of,
     rom_cells,
     row_bits,
 )
-from .unit_terms import Terms, array_terms, counters, int_array_terms, levels_terms
+from .unit_terms import Terms, array_terms, counters, even, int_array_terms, levels_terms
 
 __all__ = ["kind_of", "terms_of"]
 
@@ -48,6 +52,10 @@ def kind_of(block: Block) -> str:
         return "argmax" if block.latency == 1 else "argmax_scaled"
     if isinstance(block, MvtuPlan) and block.weight_style == "unrolled":
         return "unrolled"
+    if isinstance(block, MvtuPlan) and block.weight_style in WRITABLE:
+        return "mvtu_loaded"
+    if isinstance(block, MvtuPlan) and block.search:
+        return "mvtu_search"
     if isinstance(block, ThresholdPlan) and block.search:
         return "threshold_search"
     return block.kind
@@ -82,7 +90,7 @@ def _stored(block: Block, family: str) -> Terms:
         if place == "lut":
             found["rom"] += rom_cells(memory.width, memory.depth)
         elif place == "distributed":
-            found["distributed"] += math.ceil(memory.width / 4) * math.ceil(memory.depth / 16)
+            found["distributed"] += lut_rams(memory)
         elif place == "registers":
             found["registers"] += memory.width * memory.depth
             found["places"] += memory.depth
@@ -118,17 +126,31 @@ def _converter(block: ConverterPlan) -> Terms:
                 "input": narrow * bits,
             }
         return {**places, **cleared, "lines": (narrow - wide) * bits, "output": wide * bits}
-    a, b = narrow // common, wide // common
-    offsets = min(b, block.words_in)
-    unit = common * bits
+    return counters(*_phases(block)) | _gearbox(block)
+
+
+def _phases(block: ConverterPlan) -> tuple[int, int, int]:
+    phases = gearbox_units(block)[0]
+    return phases, ceil_div(block.words_in, phases), block.words_out
+
+
+def _gearbox(block: ConverterPlan) -> Terms:
+    """Give the terms of a shift register into which words are placed."""
+    common = math.gcd(block.lanes_in, block.lanes_out)
+    unit = common * block.bits_in
+    a, b = block.lanes_in // common, block.lanes_out // common
+    phases, elements = gearbox_units(block)
+    units = elements // common
+    offsets = [n * a % b for n in range(phases)]
+    fine = max(offset % a for offset in offsets)
+    steps = len({offset // a for offset in offsets})
+    stages = fine.bit_length()
     return {
-        **counters(offsets, -(-block.words_in // b), block.words_out),
-        "input": narrow * bits,
-        "output": wide * bits,
-        "fine": narrow * bits * bits_for(min(a, offsets)) if a > 1 else 0,
-        "coarse": (a + b) * unit,
-        "steps": (a + b) * unit * max(1, math.ceil(b / a)),
-        "phases": offsets,
+        "held": units * unit,
+        "kept": max(0, units - b) * unit,
+        "fine": sum(a + min(fine, (2 << stage) - 1) for stage in range(stages)) * unit,
+        "coarse": min(steps * (a + fine), 2 * units) * unit,
+        "phases": (phases if phases > 4 else 1) * (stages + (steps - 1).bit_length() + 1),
     }
 
 
@@ -163,12 +185,30 @@ def _window(block: WindowPlan) -> Terms:
 def _parallel(block: ParallelWindowPlan) -> Terms:
     width = block.channels * block.bits_in
     down, across = block.kernel
-    axes = [track.steps for track in block.tracks]
+    tracks = block.tracks
+    axes = [track.steps for track in tracks]
+    shape = block.shape
+    insides = (
+        [shape.inside_rows(tap) for tap in range(down)],
+        [shape.inside_columns(tap) for tap in range(across)],
+    )
+    compares = compared = 0
+    for at, (track, inside) in enumerate(zip(tracks, insides, strict=True)):
+        sides = sum((ok.start > 0) + (ok.stop < track.count) for ok in inside if ok)
+        sides += (track.lead > 0) + (track.lead + track.size < track.steps)
+        sides += at == 1 and (track.count - 1) * track.stride + 1 < track.steps
+        compares += sides
+        compared += sides * bits_for(track.steps)
+    masked = sum(
+        0 < len(ok) < track.count for track, own in zip(tracks, insides, strict=True) for ok in own
+    )
     return {
         **counters(*axes, *axes, *block.stride),
         "reach": ((across - 1) * block.dilation[1] + 1) * down * width,
         "padded": down * across * width if any(block.padding) else 0,
-        "sides": down + across if any(block.padding) else 0,
+        "taps": down * across if masked else 0,
+        "compares": compares,
+        "compared": compared,
         "lines": width * lines_of(block),
     }
 
@@ -180,19 +220,42 @@ def _pool(block: PoolPlan) -> Terms:
     fresh = lanes * block.bits_in
     across = (block.width - block.kernel[1]) // block.stride[1] + 1
     own = counters(folds, block.width, block.height, *block.stride)
-    compared = block.operation == "sum" or block.bits_in > 1
+    ends = bits = 0
+    for axis, size in enumerate((block.height, block.width)):
+        kernel, stride, before = block.kernel[axis], block.stride[axis], block.padding[axis]
+        count = (size + before + block.padding[axis + 2] - kernel) // stride + 1
+        last = kernel - 1 - before + (count - 1) * stride
+        steps = max(size, last + 1)
+        own_ends = (kernel - 1 - before >= stride) + (last + stride < steps)
+        ends, bits = ends + own_ends, bits + own_ends * bits_for(steps)
     return {
         **own,
+        "compares": ends,
+        "compared": bits,
         "lines": fresh,
         "beyond": fresh if block.cycles > block.words_in else 0,
         "row": row,
         "rows": rows,
-        "joined": row + rows if compared else 0,
-        "joints": (kept(block, 1) + kept(block, 0)) * lanes if compared else 0,
+        **_joined(block, lanes),
         "shifted": sum(
             width * words for width, words in ((row, folds), (rows, across * folds)) if words <= 4
         ),
     }
+
+
+def _joined(block: PoolPlan, lanes: int) -> Terms:
+    """Give what joins a code with the open windows: lookup tables if it is short, or chains."""
+    found: Terms = {"small": 0, "joined": 0, "joints": 0}
+    if block.operation == "max" and block.bits_in == 1:
+        return found
+    for axis, bits in ((1, row_bits(block)), (0, block.bits_out)):
+        joints = kept(block, axis) * lanes
+        if bits <= 4:
+            found["small"] += joints * bits
+        else:
+            found["joined"] += joints * even(bits)
+            found["joints"] += joints
+    return found
 
 
 def _threshold(block: ThresholdPlan) -> Terms:
@@ -236,19 +299,35 @@ def _argmax(block: ArgmaxPlan) -> Terms:
 
 def _top_k(block: TopKPlan) -> Terms:
     terms = _argmax(block)
-    return terms | {"held": block.elements_out * (terms["score"] + terms["index"] + block.bits_in)}
+    entries, shown = block.elements_out, block.bits_in + bits_for(block.elements_in)
+    plain = not terms["moved"]
+    score = block.bits_in if plain else terms["score"]
+    return terms | {
+        "ranked": entries * (shown + (0 if plain else score)),
+        "shown": entries * shown,
+        "compares": entries,
+        "compared": entries * score,
+        "counted": entries * terms["index"],
+    }
 
 
 def _add(block: AddPlan) -> Terms:
-    lanes, bits = block.lanes_in, sorted(block.bits)
-    digits = [bin(factor ^ (3 * factor)).count("1") for factor in block.factors]
-    more = sum(digits) - len(digits)
-    single = block.bits_out <= 2
+    lanes = block.lanes_in
+    widths = []
+    for width, factor in zip(block.bits, block.factors, strict=True):
+        # Digits +1, 0 and -1 of a factor, of which no two neighbours count.
+        signs = factor ^ 3 * factor
+        widths += [width + place - 1 for place in range(signs.bit_length()) if signs >> place & 1]
+    widths.sort()
+    # Sums of few bits are lookup tables, others carry chains; further numbers are compressed first.
+    chained = block.bits_out > 4
     return {
         "lines": lanes * block.bits_out,
-        "added": 0 if single else lanes * (sum(bits[1:]) + more * bits[-1]),
-        "adders": 0 if single else lanes * (sum(digits) - 1),
-        "inputs": len(bits),
+        "small": 0 if chained else lanes * block.bits_out,
+        "added": lanes * 2 * ceil_div(block.bits_out - 1, 2) if chained else 0,
+        "adders": lanes if chained else 0,
+        "compressed": lanes * sum(widths[:-2]),
+        "inputs": len(block.bits),
     }
 
 
@@ -268,10 +347,11 @@ def _concat(block: ConcatPlan) -> Terms:
 
 
 def _slice(block: SlicePlan) -> Terms:
+    edges = (block.start > 0) + (block.stop < block.folds)
     return {
         **counters(block.folds, block.pixels),
-        "edges": (block.start > 0) + (block.stop < block.folds),
-        "fold": bits_for(block.folds),
+        "edges": edges,
+        "compared": edges * bits_for(block.folds),
     }
 
 
@@ -283,6 +363,7 @@ def _permute(block: PermutePlan) -> Terms:
 
 def _link(block: LinkPlan) -> Terms:
     return {
+        "base": 1,
         "request": bits_for(block.request),
         "answer": bits_for(block.answer),
         "code": block.code,
@@ -296,7 +377,7 @@ def _ternary(block: TernaryPlan) -> Terms:
 
 
 def _fork(block: ForkPlan) -> Terms:
-    return {"copies": block.copies, "others": block.copies - 1}
+    return {"others": block.copies - 1}
 
 
 def _queue(block: QueuePlan) -> Terms:

@@ -9,40 +9,47 @@ from ..fold.sharing import share_words
 from ..plan.units import IntMvtuPlan, MvtuPlan
 from .hard import fused
 
-__all__ = ["Terms", "array_terms", "counters", "int_array_terms", "levels_terms"]
+__all__ = ["Terms", "array_terms", "counters", "int_array_terms", "levels_terms", "staged"]
 
 Terms = dict[str, float]
 """Numbers by name."""
 
 
 def counters(*sizes: int) -> Terms:
-    """Give the bits of counters of so many values, and how many are too long for single LUTs."""
+    """Give the bits of counters of so many values, apart those of counters longer than a LUT4."""
     bits = [bits_for(size) for size in sizes if size > 1]
-    return {"bits": sum(bits), "chains": sum(width > 4 for width in bits)}
+    long = [width for width in bits if width > 4]
+    return {"bits": sum(bits) - sum(long), "long": sum(map(even, long)), "chains": len(long)}
+
+
+def even(width: int) -> int:
+    """Round up to the bits of whole carry cells: one of ECP5 has two."""
+    return width + width % 2
 
 
 def levels_terms(lanes: int, bits: int, levels: int, folds: int, search: bool) -> Terms:
     """Give the terms of thresholds: those of a comparison, or of a search."""
     width = lanes * levels * bits
+    across = lanes * levels * even(bits)
     found: Terms = {"lanes": lanes, **counters(folds)}
     if search:
         stages = levels.bit_length()
         return found | {
-            "compared": lanes * bits * stages,
+            "compared": lanes * even(bits) * stages,
             "compares": lanes * stages,
             "kept": lanes * (bits + stages) * (stages - 1),
             "choice": lanes * bits * (levels - stages) if folds == 1 else 0,
         }
     varies = folds > 1
     return found | {
-        "compared": width if varies else 0,
+        "compared": across if varies else 0,
         "compares": lanes * levels if varies else 0,
         "fixed": 0 if varies else width,
         "summed": lanes * (levels - levels.bit_length()),
     }
 
 
-def _staged(simd: int, every: int) -> int:
+def staged(simd: int, every: int) -> int:
     """Count the registers inside a count: those of partial sums at every so many levels."""
     found = 0
     for level in range(1, simd.bit_length()):
@@ -77,9 +84,10 @@ def array_terms(block: MvtuPlan) -> Terms:
         "totals": rows * (block.count_bits + fused(block)),
         "masked": rows * counted if block.masked else 0,
         "group": block.simd * block.bits_in,
-        "staged": rows * block.bits_in * _staged(block.simd, block.every),
+        "staged": rows * block.bits_in * staged(block.simd, block.every),
         "weights": rows * block.simd,
         "again": 1 if block.neuron_folds > 1 else 0,
+        "turns": block.hold.bit_length() if block.hold > 1 else 0,
         "skid": rows * block.bits_out + 1 if block.depth == 2 else 0,
         "queue": rows * block.bits_out + 1 if block.depth > 2 else 0,
     }
@@ -91,7 +99,9 @@ def array_terms(block: MvtuPlan) -> Terms:
     if block.thresholds is not None and not fused(block):
         bits = block.threshold_bits
         found = levels_terms(rows, bits, block.levels, folds, block.search)
-        terms |= {name: value for name, value in found.items() if name not in ("bits", "chains")}
+        terms |= {
+            name: value for name, value in found.items() if name not in ("bits", "long", "chains")
+        }
     elif block.offsets is not None:
         terms["offset"] = rows * block.bits_out
     if block.weight_style in WRITABLE:
@@ -104,14 +114,18 @@ def int_array_terms(block: IntMvtuPlan) -> Terms:
     lanes = block.pe * block.simd
     width = block.weight_bits + block.bits_in
     product = lanes * block.weight_bits * block.bits_in
+    more = product - product // block.bits_in
     fixed = block.groups * block.cycles == block.vectors
     return {
         "pe": block.pe,
         "lanes": lanes,
         "added": block.pe * (block.simd - 1) * width,
-        "product_lut": product if block.multiplier == "lut" and not fixed else 0,
-        "product_dsp": product if block.multiplier == "dsp" and not fixed else 0,
-        "product_fixed": product if fixed else 0,
+        # A code of one bit chooses between a weight and 0.
+        "gated": product // block.bits_in if not fixed else 0,
+        "product_lut": more if block.multiplier == "lut" and not fixed else 0,
+        "product_dsp": more if block.multiplier == "dsp" and not fixed else 0,
+        "fixed_lut": product if fixed and block.multiplier == "lut" else 0,
+        "fixed_dsp": product if fixed and block.multiplier == "dsp" else 0,
         "summed": block.pe * block.bits_out,
         "simd": block.simd * block.bits_in,
         **counters(block.synapse_folds, block.neuron_folds, block.vectors),

@@ -24,14 +24,15 @@ TITLE = "Cost model"
 POINTS = ROOT / "docs" / "cost_points.json"
 _TABLE = ROOT / "bnnhw" / "cost" / "table.json"
 _FAMILIES = ("ecp5", "ice40")
-_SEEDS = 9
+_SEEDS = 24
 
 _INTRO = """Blocks of every kind were drawn at random (`scripts/benches/cost_points.py`), and all of
 one number synthesised by one run of Yosys, each by itself, with the flags of a build; cells were
 counted as nextpnr packs them. Three of four fit the coefficients of `bnnhw/cost/table.json`; the
-fourth, every one whose number is 3 modulo 4, only tests them. What is in the table is the LUT4 of
-these: {share} of {count} are within ±10 %, {cells} more are within 3 cells. Block RAMs and
-multipliers are counted by rule: {exact} of {all} points agree.
+fourth, every one whose number is 3 modulo 4, only tests them. What is in the table are these: of
+{count}, LUT4 of {share} are within ±10 %, {cells} more are within 3 cells; flip-flops of {flops}
+are within ±10 %. Block RAMs and multipliers are counted by rule: {exact} of {all} points agree.
+What the model says of whole networks stands below.
 
 """
 
@@ -114,7 +115,12 @@ def page(rows: list[Row]) -> str:
     few = [row for row in tests if not near(row) and abs(row["lut4_model"] - row["lut4"]) <= 3]
     exact = sum(row["hard"] == row["hard_model"] for row in rows)
     text = _INTRO.format(
-        share=len(close), count=len(tests), cells=len(few), exact=exact, all=len(rows)
+        share=len(close),
+        count=len(tests),
+        cells=len(few),
+        exact=exact,
+        all=len(rows),
+        flops=sum(near(row, "ff") for row in tests),
     )
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in tests:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnnhw.cost.model import order_price
+from bnnhw.cost.registers import registers_of
 from bnnhw.cost.terms import kind_of, terms_of
-from bnnhw.plan import Block
+from bnnhw.plan import Block, MvtuPlan
 
 from .cost_points import draw
 
@@ -77,35 +79,52 @@ def fit(points: Sequence[Point]) -> dict[str, dict[str, dict[str, dict[str, floa
         By family, kind, ``"lut4"`` or ``"ff"``, and term.
     """
     table: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
-    groups: dict[tuple[str, str], list[tuple[dict[str, float], Mapping[str, int]]]] = {}
+    groups: dict[tuple[str, str], list[Point]] = {}
     for point in points:
-        if not point.held_out:
-            block = point.block
-            terms = terms_of(block, point.family)
-            groups.setdefault((point.family, kind_of(block)), []).append((terms, point.cells))
-    for (family, kind), rows in sorted(groups.items()):
-        names = sorted({name for terms, _ in rows for name in terms})
-        matrix = np.array([[terms.get(name, 0.0) for name in names] for terms, _ in rows])
-        found: dict[str, dict[str, float]] = {}
-        for what in ("lut4", "ff"):
-            aim = np.array([float(cells[what]) for _, cells in rows])
-            guess = np.array([guessed(family, what, name) for name in names])
-            firm = np.array([_FIRM.get(name, 1.0) for name in names])
-            solved = _fitted(matrix, aim, guess, firm)
-            found[what] = {
-                name: round(float(value), 4)
-                for name, value in zip(names, solved, strict=True)
-                if value > 1e-4
-            }
+        groups.setdefault((point.family, kind_of(point.block)), []).append(point)
+    for (family, kind), own in sorted(groups.items()):
+        found = {what: _solved(own, family, what) for what in ("lut4", "ff")}
         table.setdefault(family, {})[kind] = found
     for kinds in table.values():
         kinds["unrolled"] = _UNROLLED
     return {family: dict(sorted(own.items())) for family, own in table.items()}
 
 
+def _solved(points: Sequence[Point], family: str, what: str) -> dict[str, float]:
+    """Fit what the points of a kind have of one resource."""
+    terms_of_it = terms_of if what == "lut4" else registers_of
+    # A term that no point has which is used for fitting keeps what it was thought to take.
+    names = sorted({name for point in points for name in terms_of_it(point.block, family)})
+    points = [point for point in points if not point.held_out]
+    rows = [terms_of_it(point.block, family) for point in points]
+    matrix = np.array([[terms.get(name, 0.0) for name in names] for terms in rows])
+    aim = np.array([point.cells[what] - _apart(point, what) for point in points], float)
+    guess = np.array([guessed(family, what, name) for name in names])
+    firm = np.array([_FIRM.get(name, 1.0) if what == "lut4" else 1.0 for name in names])
+    if not names:
+        return {}
+    solved = _fitted(matrix, aim, guess, firm)
+    return {
+        name: round(float(value), 4)
+        for name, value in zip(names, solved, strict=True)
+        if value > 1e-4
+    }
+
+
+def _apart(point: Point, what: str) -> int:
+    """Give what the model prices as a block of its own."""
+    block = point.block
+    if not isinstance(block, MvtuPlan):
+        return 0
+    return int(getattr(order_price(block, point.family), what))
+
+
 def guessed(family: str, what: str, term: str) -> float:
     """Give what a term was thought to take before anything was measured."""
-    own = _GUESSES[what].get(term, _ELSE)
+    if what == "ff":
+        # They are registers.
+        return 1.0
+    own = _GUESSES.get(term, _ELSE)
     return own[family] if isinstance(own, dict) else own
 
 
@@ -128,37 +147,30 @@ def _fitted(matrix: _Reals, wanted: _Reals, guess: _Reals, firm: _Reals) -> _Rea
         active[int(np.argmin(found * np.abs(matrix).mean(0)))] = False
 
 
-_PULL = 0.01
+_PULL = 0.003
 # What counts takes is known from `rtl_gen.counting`; small blocks say little of it.
-_FIRM = {"pairs": 6.0, "fixed_pairs": 3.0}
+# A LUT RAM is four LUT4 of its own and two that write.
+_FIRM = {"pairs": 3.0, "fixed_pairs": 3.0, "distributed": 20.0}
 _ELSE = 0.3
-_GUESSES: dict[str, dict[str, Any]] = {
-    "lut4": {
-        "one": 15.0, "bits": 2.5, "chains": {"ecp5": 8.0, "ice40": 1.0}, "lines": 0.8,
-        "cleared": 0.5, "input": 0.5, "output": 0.5, "slots": 1.0, "coarse": 2.5, "steps": 0.2,
-        "fine": 1.0, "phases": 1.0, "loops": 3.0, "span": 7.0, "head": 2.0, "wraps": 8.0,
-        "padded": 1.0, "sides": 3.0, "folded": 5.0, "reach": {"ecp5": 0.01, "ice40": 1.0},
-        "row": 2.0, "rows": 2.0, "joined": 1.0, "joints": 3.0, "beyond": 1.0, "lanes": 2.0,
-        "compared": 1.0, "compares": 4.0, "fixed": 0.5, "kept": 0.3, "choice": 0.4, "summed": 1.5,
-        "flipped": 1.0, "rom": 1.0, "distributed": 6.0, "registers": 1.3, "address": 2.0,
-        "memories": 3.0, "added": 1.2, "adders": 3.0, "chosen": 1.0, "moved": 1.0, "score": 2.0,
-        "held": 2.0, "copies": 3.0, "pe": 3.0, "fixed_pairs": {"ecp5": 1.5, "ice40": 1.8},
-        "product_fixed": 0.4, "places": 1.0,
-        "pairs": {"ecp5": 1.6, "ice40": 2.2}, "wide": 0.5,
-        "codes": {"ecp5": 0.01, "ice40": 0.5},
-        "counted": 1.0, "totals": 1.5, "again": 25.0, "queue": 1.0, "skid": 1.5, "offset": 1.0,
-        "chunks": 8.0, "product_lut": 1.2, "product_dsp": {"ecp5": 0.01, "ice40": 1.2},
-        "product": {"ecp5": 0.01, "ice40": 1.0}, "scaled": {"ecp5": 0.3, "ice40": 1.0},
-        "multiplied": {"ecp5": 0.01, "ice40": 1.0}, "request": 20.0, "answer": 15.0,
-        "factors": 1.0, "loads": 200.0, "inputs": 6.0, "width_2": {"ecp5": 1.0, "ice40": 3.0},
-        "depth_2": 7.0, "depth_3": 20.0, "depth_1": 3.0,
-    },
-    "ff": {
-        "one": 4.0, "bits": 1.0, "lines": 1.0, "span": 2.0, "head": 1.0, "reach": 1.0,
-        "shifted": 1.0, "row": 0.5, "rows": 0.5, "kept": 1.0, "registers": 1.0, "held": 1.0,
-        "copies": 1.0, "totals": 1.0, "staged": 1.0, "group": 1.0, "queue": 1.0, "skid": 2.0,
-        "offset": 1.0, "address": 1.0, "score": 2.0, "index": 2.0, "coarse": 1.0, "weights": 0.5,
-        "counted": 0.5, "lanes": 1.0, "added": 1.0, "width_1": 1.0, "width_2": 2.0, "width_3": 1.0,
-        "distributed": 4.0, "request": 10.0, "answer": 10.0, "loads": 100.0, "chunks": 1.0,
-    },
+_GUESSES: dict[str, Any] = {
+    "one": 15.0, "bits": 1.5, "long": 2.0, "chains": {"ecp5": 5.0, "ice40": 1.0}, "lines": 0.8,
+    "cleared": 0.5, "input": 0.5, "output": 0.5, "slots": 1.0, "coarse": 2.5, "steps": 0.2,
+    "fine": 1.0, "phases": 1.0, "loops": 3.0, "span": 7.0, "head": 2.0, "wraps": 8.0,
+    "padded": 1.0, "sides": 3.0, "folded": 5.0, "reach": {"ecp5": 0.01, "ice40": 1.0},
+    "row": 2.0, "rows": 2.0, "joined": 1.0, "joints": 3.0, "beyond": 1.0, "lanes": 2.0,
+    "compared": 1.0, "compares": 4.0, "fixed": 0.5, "kept": 0.3, "choice": 0.4, "summed": 1.5,
+    "flipped": 1.0, "rom": 1.0, "distributed": 6.0, "registers": 1.3, "address": 2.0,
+    "memories": 3.0, "added": 1.2, "adders": 3.0, "chosen": 1.0, "moved": 1.0, "score": 2.0,
+    "held": 2.0, "turns": 3.0, "staged": 0.2, "copies": 3.0, "others": 4.0, "pe": 3.0,
+    "fixed_pairs": {"ecp5": 1.5, "ice40": 1.8},
+    "fixed_lut": 1.0, "fixed_dsp": {"ecp5": 0.01, "ice40": 1.0}, "gated": 0.5, "base": 450.0,
+    "ranked": 1.5, "shown": 1.0, "small": 1.0, "compressed": 1.5, "places": 1.0,
+    "pairs": {"ecp5": 1.6, "ice40": 2.2}, "wide": 0.5,
+    "codes": {"ecp5": 0.01, "ice40": 0.5},
+    "counted": 1.0, "totals": 1.5, "again": 25.0, "queue": 1.0, "skid": 1.5, "offset": 1.0,
+    "chunks": 8.0, "product_lut": 1.2, "product_dsp": {"ecp5": 0.01, "ice40": 1.2},
+    "product": {"ecp5": 0.01, "ice40": 1.0}, "scaled": {"ecp5": 0.3, "ice40": 1.0},
+    "multiplied": {"ecp5": 0.01, "ice40": 1.0}, "request": 20.0, "answer": 15.0,
+    "factors": 1.0, "loads": 200.0, "inputs": 6.0, "width_2": {"ecp5": 1.0, "ice40": 3.0},
+    "depth_2": 7.0, "depth_3": 20.0, "depth_1": 3.0,
 }  # fmt: skip

@@ -27,7 +27,7 @@ from bnnhw.plan import (
 )
 from bnnhw.plan.parallel import TernaryPlan
 
-from .cost_units import NAMED, Dice, int_mvtu, mvtu, wide_mvtu
+from .cost_units import NAMED, Dice, held_mvtu, int_mvtu, mvtu, wide_mvtu
 
 __all__ = ["KINDS", "draw"]
 
@@ -43,6 +43,9 @@ def draw(kind: str, seed: int, family: str) -> Block:
         fold = LayerFold(block.pe, block.simd)
         every = Folding({"layer": fold}).on_family(family).layers["layer"].every
         block = replace(block, every=every)
+        if family == "ice40":
+            # The solver shares words and takes LUT RAM on ECP5 alone.
+            block = replace(block, hold=1, replay="auto")
     return block
 
 
@@ -176,11 +179,18 @@ def _affine(dice: Dice) -> Block:
     folds = dice.one_of(1, 4, 16, 64)
     wide, offset = dice.within(4, 12), dice.within(8, 24)
     clip = dice.one_of(True, False)
-    out = 8 if clip else max(wide + bits, offset) + 1
-    shift = dice.within(1, 8) if clip else 0
+    shift = 0
+    out = max(wide + bits, offset) + 1
+    if clip:
+        # Results go from below 0 to above 255, or all of it would be constants.
+        shift, out = max(1, wide + bits - 9), 8
+        offset = shift + 9
+    offsets = tuple(
+        sum(dice.bits(offset - 1) << lane * offset for lane in range(lanes)) for _ in range(folds)
+    )
     return AffinePlan(
         **_same(lanes * folds * dice.within(1, 100), bits, lanes) | {"bits_out": out},
-        multipliers=dice.words(folds, lanes * wide), offsets=dice.words(folds, lanes * offset),
+        multipliers=dice.words(folds, lanes * wide), offsets=offsets,
         multiplier_bits=wide, offset_bits=offset, shift=shift, levels=1 << out, clip=clip,
     )  # fmt: skip
 
@@ -297,6 +307,7 @@ KINDS: Mapping[str, Callable[[Dice], Block]] = {
     "mvtu_search": lambda dice: mvtu(dice, "search"),
     "mvtu_loaded": lambda dice: mvtu(dice, "loaded"),
     "mvtu_wide": wide_mvtu,
+    "mvtu_held": held_mvtu,
     "intmvtu": lambda dice: int_mvtu(dice, "dsp"),
     "ternary": _ternary,
     "mask": _mask,

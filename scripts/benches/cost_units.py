@@ -6,7 +6,7 @@ import numpy as np
 
 from bnnhw.plan import Block, IntMvtuPlan, MvtuPlan
 
-__all__ = ["NAMED", "Dice", "int_mvtu", "mvtu", "wide_mvtu"]
+__all__ = ["NAMED", "Dice", "held_mvtu", "int_mvtu", "mvtu", "wide_mvtu"]
 
 NAMED = {"name": "block", "edge": "edge", "sources": ("before",)}
 
@@ -114,6 +114,27 @@ def wide_mvtu(dice: Dice) -> Block:
         thresholds=tuple(
             dice.ascending(pe, 1, bits, shape["columns"] + 1) for _ in range(neuron)
         ),
+    )  # fmt: skip
+
+
+def held_mvtu(dice: Dice) -> Block:
+    """Draw a unit as the solver lays it on ECP5: wide, vectors in LUT RAM, words shared."""
+    simd, most = dice.one_of((32, 16), (64, 16), (128, 8), (288, 4), (392, 4), (576, 2))
+    pe, hold = dice.one_of(*(n for n in (1, 2, 4, 8, 16) if n <= most)), dice.one_of(1, 1, 2, 4)
+    neuron, synapse = dice.one_of(1, 4, 8, 16), dice.one_of(1, 2, 4, 9)
+    if neuron * synapse == 1:
+        neuron = 4
+    shape = {
+        "rows": pe * neuron, "columns": simd * synapse, "lanes_in": simd, "lanes_out": pe,
+        "vectors": hold * dice.within(4, 100),
+    }  # fmt: skip
+    bits = (shape["columns"] + 1).bit_length()
+    return MvtuPlan(
+        **_unit(shape, 1, 1, "block"), weights=dice.words(neuron * synapse, pe * simd),
+        thresholds=tuple(
+            dice.ascending(pe, 1, bits, shape["columns"] + 1) for _ in range(neuron)
+        ),
+        hold=hold, replay=dice.one_of("lut", "auto"),
     )  # fmt: skip
 
 

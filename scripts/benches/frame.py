@@ -41,7 +41,9 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parents[2]
 # On the page they stand in this order.
-ORDER = ("structures", "mvtu", "unrolled", "networks", "generation", "golden", "cost")
+ORDER = (
+    "structures", "mvtu", "unrolled", "networks", "generation", "golden", "cost", "estimates",
+)  # fmt: skip
 
 Row = dict[str, Any]
 

@@ -53,8 +53,8 @@ def test_network(cli, model: Path, own_folder: Path) -> None:
     assert str(own_folder) not in text
     manifest = json.loads(Path("deep/out/tiny.json").read_text())
     assert manifest["identity"] == facts["identity"]
-    # The smallest of all holds so small a network.
-    assert manifest["board"] == facts["board"] == "icestick"
+    # The smallest of all, an iCEstick, holds it in 904 of 1,280 cells, which leaves too little.
+    assert manifest["board"] == facts["board"] == "icebreaker"
     assert manifest["cycles_per_image"] == facts["cycles_per_image"]
     ports = {port["name"] for port in manifest["ports"]}
     assert ports >= {"clk", "rst", "i_data", "i_valid", "i_ready", "o_data", "o_index"}
