@@ -21,7 +21,7 @@ from ..plan.blocks import (
 from ..plan.joints import AddPlan, ConcatPlan, ForkPlan, PermutePlan, QueuePlan, SlicePlan
 from ..plan.parallel import ParallelWindowPlan, TernaryPlan
 from ..plan.units import IntMvtuPlan, MvtuPlan
-from .converters import gearbox_units
+from .converters import gearbox_terms
 from .hard import (
     LinkPlan,
     kept,
@@ -126,32 +126,7 @@ def _converter(block: ConverterPlan) -> Terms:
                 "input": narrow * bits,
             }
         return {**places, **cleared, "lines": (narrow - wide) * bits, "output": wide * bits}
-    return counters(*_phases(block)) | _gearbox(block)
-
-
-def _phases(block: ConverterPlan) -> tuple[int, int, int]:
-    phases = gearbox_units(block)[0]
-    return phases, ceil_div(block.words_in, phases), block.words_out
-
-
-def _gearbox(block: ConverterPlan) -> Terms:
-    """Give the terms of a shift register into which words are placed."""
-    common = math.gcd(block.lanes_in, block.lanes_out)
-    unit = common * block.bits_in
-    a, b = block.lanes_in // common, block.lanes_out // common
-    phases, elements = gearbox_units(block)
-    units = elements // common
-    offsets = [n * a % b for n in range(phases)]
-    fine = max(offset % a for offset in offsets)
-    steps = len({offset // a for offset in offsets})
-    stages = fine.bit_length()
-    return {
-        "held": units * unit,
-        "kept": max(0, units - b) * unit,
-        "fine": sum(a + min(fine, (2 << stage) - 1) for stage in range(stages)) * unit,
-        "coarse": min(steps * (a + fine), 2 * units) * unit,
-        "phases": (phases if phases > 4 else 1) * (stages + (steps - 1).bit_length() + 1),
-    }
+    return gearbox_terms(block)
 
 
 def _window(block: WindowPlan) -> Terms:
