@@ -42,7 +42,8 @@ _INTRO = """# Results
 Written by `scripts/results.py`; nothing here is copied by hand. Each build holds the network behind
 its serial link, as `bnnhw build` makes it. It was synthesised once, and placed and routed with the
 seeds 1, 2, … under its clock as the constraint: Fmax is the median over the seeds, then the slowest
-and the fastest of them; `bnnhw build --seed` takes one that meets the clock. fps is the clock
+and the fastest of them; `bnnhw build --seed` takes one that meets the clock. A seed whose
+placement no router finishes has no Fmax, and does not meet it. fps is the clock
 divided by the clocks of an image, without the line; where no seed meets the clock, the median Fmax
 stands for it. LUT4 are logic cells on iCE40; "at" is the
 commit that was built; rows without one are older. Arrays run freely, and count in carry cells, in
@@ -205,15 +206,17 @@ def place(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
         Path(row.network), board=row.board, fps=row.fps, clock=row.clock, folding=row.folding_file
     )
     plan, board = planned.plan, planned.board
+    asked = [seed for seed in seeds if not row.seeds or seed <= row.seeds]
     reports = try_seeds(
         LinkedAccelerator(plan, clock_hz=board.clock.sync_hz, baud=board.link.baud),
         board,
         name=plan.name,
-        seeds=[seed for seed in seeds if not row.seeds or seed <= row.seeds],
+        seeds=asked,
         cycles_per_image=plan.cycles,
         progress=lambda step: print(f"   {step}", flush=True),
     )
     first = reports[0]
+    routed = [report.seed for report in reports]
     return {
         "board": row.board,
         "device": first.device,
@@ -221,7 +224,8 @@ def place(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
         "sync_mhz": first.sync_hz / 1e6,
         "fmax_mhz": [report.fmax_mhz for report in reports],
         "slowest": [str(report.slowest) for report in reports],
-        "seeds": [report.seed for report in reports],
+        "seeds": routed,
+        "unrouted": [seed for seed in asked if seed not in routed],
         "cycles": first.cycles_per_image,
         "fps": first.fps,
         "tools": first.tools,
@@ -241,9 +245,10 @@ def more(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     for key in ("identity", "usage", "tools", "sync_mhz", "cycles"):
         if old[key] != new[key]:
             raise SystemExit(f"{key} must be {old[key]!r} as in the row, not {new[key]!r}")
-    if set(old["seeds"]) & set(new["seeds"]):
+    if set(old["seeds"]) & {*new["seeds"], *new["unrouted"]}:
         raise SystemExit(f"Seeds must be others than {old['seeds']}, not {new['seeds']}")
-    return {**old, **{key: old[key] + new[key] for key in ("fmax_mhz", "slowest", "seeds")}}
+    lists = ("fmax_mhz", "slowest", "seeds", "unrouted")
+    return {**old, **{key: old.get(key, []) + new[key] for key in lists}}
 
 
 def measure(row: Row, seeds: Sequence[int]) -> dict[str, Any]:
@@ -299,7 +304,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         met = sum(one >= result["sync_mhz"] for one in reached)
         fmax = (
             f"{statistics.median(reached):.1f} ({min(reached):.1f} … {max(reached):.1f}) | "
-            f"{met} of {len(reached)}"
+            f"{met} of {len(reached) + len(result.get('unrouted', ()))}"
         )
         built.append(
             f"| {name} ({result['device']}) | {use['lut4']} | {use['ff']} | {use['ebr']} | "

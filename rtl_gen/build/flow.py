@@ -106,7 +106,8 @@ def try_seeds(
 ) -> tuple[BuildReport, ...]:
     """Synthesise a core once, place and route it with each of several seeds, and keep no file.
 
-    A seed that does not reach the clock is reported as well as one that does.
+    A seed that does not reach the clock is reported as well as one that does. One that cannot be
+    routed has no report; if that are all, `nextpnr.Unrouted` is raised.
 
     Parameters
     ----------
@@ -126,7 +127,8 @@ def try_seeds(
         raise ValueError("Seeds must be at least one, not none")
     tell = progress or (lambda step: None)
     steps = prepare(core, board, name=name, seed=seeds[0])
-    reports = []
+    reports: list[BuildReport] = []
+    failed: nextpnr.Unrouted | None = None
     with tempfile.TemporaryDirectory(prefix=f"{name}.") as scratch:
         job = Job(board, name, toolchain(board.family), Path(scratch))
         job.begin(steps, tell)
@@ -134,8 +136,15 @@ def try_seeds(
         job.step(_STEPS[0], steps, limit)
         for seed in seeds:
             tell(f"{_STEPS[1]}, seed {seed}")
-            job.step(_STEPS[1], steps.with_seed(seed), limit)
+            try:
+                job.step(_STEPS[1], steps.with_seed(seed), limit)
+            except nextpnr.Unrouted as error:
+                tell(f"seed {seed}: {error.what}")
+                failed = error
+                continue
             reports.append(job.report(seed, cycles_per_image))
+    if failed and not reports:
+        raise failed
     for report in reports:
         check_size(report, board)
     return tuple(reports)
@@ -184,6 +193,8 @@ class Job:
                 nextpnr.place(argv, cwd=self.place, env=env, limit=limit, log=log)
             else:
                 run_tool(argv, cwd=self.place, env=env, limit=limit)
+        except nextpnr.Unrouted:
+            raise
         except ToolFailed as failed:
             better = self._explained(failed) if step == _STEPS[1] else self._named(failed)
             if better is None:

@@ -8,7 +8,16 @@ from typing import Any
 from ..tools import Finished, ToolFailed, run_tool
 from .report import ClockTiming, SlowestPath, Usage
 
-__all__ = ["clock_timings", "log_totals", "place", "rounds", "slowest_path", "usage"]
+__all__ = [
+    "Unrouted",
+    "clock_timings",
+    "log_totals",
+    "place",
+    "rounds",
+    "slowest_path",
+    "tries",
+    "usage",
+]
 
 _CELLS = {
     "ice40": {
@@ -28,7 +37,22 @@ _TOTAL = re.compile(r"^Info:\s+(\w+):\s*(\d+)\s*/\s*(\d+)\s+\d+%", re.MULTILINE)
 _ROUND = re.compile(r"^Info:\s+iter=(\d+) ", re.MULTILINE)
 # Of router2; designs that it can route took up to 200.
 _MOST_ROUNDS = 500
+_TRY = re.compile(r"^Info:\s+(\d+) \|", re.MULTILINE)
+# Of router1; a design of 5,000 cells takes 20,000 for all its wires.
+_MOST_TRIES = 1_000_000
 _CELL_WITH_FF = re.compile(r"^Info:\s+(\d+) LCs used as (?:LUT4 and DFF|DFF only)", re.MULTILINE)
+
+
+class Unrouted(ToolFailed):
+    """A placement for which nextpnr finds no way for all wires; another seed gives another one."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__(
+            "The router goes in circles: it finds no way for all wires of this placement.",
+            "Try another seed (--seed), or a smaller folding.",
+            output=output,
+            status=None,
+        )
 
 
 def log_totals(log: str) -> dict[str, tuple[int, int]]:
@@ -54,26 +78,38 @@ def place(
 
     Raises
     ------
+    Unrouted
+        If every router goes in circles.
     ToolMissing, ToolFailed
         As `run_tool` does.
     """
-    if "router2" not in argv or "ice40" not in Path(argv[0]).name:
-        return run_tool(argv, cwd=cwd, env=env, limit=limit)
 
     def circles() -> bool:
         text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-        return rounds(text) > _MOST_ROUNDS
+        return rounds(text) > _MOST_ROUNDS or tries(text) > _MOST_TRIES
 
-    try:
-        done = run_tool(argv, cwd=cwd, env=env, limit=limit, stuck=circles)
-    except ToolFailed:
-        if not circles():
-            raise
-    else:
-        if not circles():
-            return done
-    again = ["router1" if word == "router2" else word for word in argv]
-    return run_tool(again, cwd=cwd, env=env, limit=limit)
+    routers = ["router2", "router1"] if "ice40" in Path(argv[0]).name else ["router2"]
+    failed = ""
+    for router in routers if "router2" in argv else [""]:
+        words = [router if word == "router2" else word for word in argv]
+        # What an earlier run wrote must not be taken for what this one does.
+        log.unlink(missing_ok=True)
+        try:
+            done = run_tool(words, cwd=cwd, env=env, limit=limit, stuck=circles)
+        except ToolFailed as error:
+            if not circles():
+                raise
+            failed = error.output
+        else:
+            if not circles():
+                return done
+            failed = done.output
+    raise Unrouted(failed)
+
+
+def tries(log: str) -> int:
+    """Tell how many wires router1 has led, the same one each time anew; 0 before it starts."""
+    return max((int(found) for found in _TRY.findall(log)), default=0)
 
 
 def rounds(log: str) -> int:

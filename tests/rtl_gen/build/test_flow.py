@@ -1,12 +1,13 @@
 import json
 import re
+import tempfile
 
 import pytest
 
 from bnnhw.errors import DoesNotFit, TimingFailed, UsageError
 from rtl_gen.build.boards import load_board
 from rtl_gen.build.flow import build_bitstream, try_seeds
-from rtl_gen.build.nextpnr import rounds
+from rtl_gen.build.nextpnr import Unrouted, rounds, tries
 from rtl_gen.build.report import Usage
 from rtl_gen.tools import ToolFailed, run_tool
 
@@ -283,6 +284,49 @@ def test_a_router_in_circles_makes_way_for_the_other(tmp_path, echo, routed, too
     out.mkdir()
     build_bitstream(echo(), load_board("icebreaker"), out, name="net")
     assert (out / "net.bin").read_text() == "routed\n"
+
+
+def _circling(tools) -> None:
+    """Let nextpnr for iCE40 circle with seed 1, and route with any other."""
+    lines = f'for n in $(seq 600); do echo "{ROUND.format("$n")}" >> net.tim; done'
+    tries = "echo 'Info:    1000001 |  1000000       1000 |' >> net.tim"
+    tools(
+        "nextpnr-ice40",
+        f'case "$*" in *"--seed 1 "*"--router router1"*) {tries}; sleep 600;;'
+        f' *"--seed 1 "*) {lines}; sleep 600;;'
+        " *) cp ../../echo.tim net.tim;"
+        " cp ../../echo.nextpnr.json net.nextpnr.json; echo routed > net.asc;; esac",
+    )
+
+
+def test_a_placement_that_no_router_finishes_is_refused(tmp_path, echo, routed, tools):
+    """Both routers circle: the error says so, and names the seed as what to change."""
+    _circling(tools)
+    with pytest.raises(Unrouted, match="no way for all wires") as caught:
+        build_bitstream(echo(), load_board("icebreaker"), tmp_path / "o", name="net")
+    assert "--seed" in caught.value.todo
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_seed_that_cannot_be_routed_is_left_out(tmp_path, echo, routed, tools, monkeypatch):
+    for file in ("echo.tim", "echo.nextpnr.json"):
+        (tmp_path / file).write_bytes((routed / file).read_bytes())
+    _circling(tools)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    said: list[str] = []
+    (report,) = try_seeds(
+        echo(), load_board("icebreaker"), name="net", seeds=[1, 2], progress=said.append
+    )
+    assert report.seed == 2 and any("seed 1: The router" in line for line in said)
+    with pytest.raises(Unrouted):
+        try_seeds(echo(), load_board("icebreaker"), name="net", seeds=[1])
+
+
+def test_tries_are_read_from_the_log():
+    log = "Info:    2281000 |  2276094       4440 | 1000     0 |      3757|       0.41     754.44|"
+    assert tries(f"Info: Routing..\n{log}\n") == 2_281_000 and tries("Info: 12 | x") == 12
 
 
 def test_rounds_are_read_from_the_log():
