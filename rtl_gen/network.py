@@ -9,6 +9,8 @@ from bnnhw import __version__
 from bnnhw.plan import Plan, manifest
 
 from .accelerator import Accelerator
+from .cells import beside, cells_in, fabric, recipe
+from .counting.ecp5 import FILE
 from .verilog import emit
 
 __all__ = ["file_names", "folding_toml", "network_files", "network_verilog"]
@@ -24,9 +26,14 @@ def _header(plan: Plan) -> Mapping[str, str]:
     }
 
 
-def network_verilog(plan: Plan, naming: str = "plain") -> tuple[str, list[Any]]:
+def network_verilog(
+    plan: Plan, naming: str = "plain", target: str = "generic"
+) -> tuple[str, list[Any]]:
     """Give the Verilog of an accelerator and the ports of its top module."""
-    return emit(Accelerator(plan), name=plan.name, header=_header(plan), naming=naming)
+    return emit(
+        Accelerator(plan), name=plan.name, header=_header(plan), naming=naming,
+        platform=fabric(target),
+    )  # fmt: skip
 
 
 def folding_toml(plan: Plan) -> str:
@@ -44,24 +51,35 @@ def folding_toml(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def file_names(plan: Plan) -> tuple[str, str, str]:
-    """Name the files of `network_files`: Verilog, manifest and folding."""
-    return f"{plan.name}.v", f"{plan.name}.json", f"{plan.name}.folding.toml"
+def file_names(plan: Plan, target: str = "generic") -> tuple[str, ...]:
+    """Name the files that `network_files` may give: Verilog, manifest and folding, and cells."""
+    plain = f"{plan.name}.v", f"{plan.name}.json", f"{plan.name}.folding.toml"
+    cells = () if target == "generic" else (f"{plan.name}_cells.v", FILE)
+    return plain + cells
 
 
-def network_files(plan: Plan, naming: str = "plain", **extra: Any) -> dict[str, str]:
-    """Give Verilog, manifest and folding by file name.
+def network_files(
+    plan: Plan, naming: str = "plain", target: str = "generic", **extra: Any
+) -> dict[str, str]:
+    """Give Verilog, manifest and folding by file name, and what belongs to its cells.
 
     Parameters
     ----------
     plan : Plan
     naming : str
         ``"plain"`` or ``"axis"``.
+    target : str
+        One of `rtl_gen.cells.TARGETS`: whose cells counts, adders and block RAMs are made of.
     **extra : JSON values
         Added to the manifest.
     """
-    verilog, ports = network_verilog(plan, naming)
+    verilog, ports = network_verilog(plan, naming, target)
+    cells = cells_in(verilog)
     description = manifest(plan) | {"naming": naming, "ports": [asdict(port) for port in ports]}
+    if target != "generic":
+        description |= {"target": target, "cells": cells}
+        description |= {"synthesis": recipe(plan.name, target, cells)}
     description_text = json.dumps(description | extra, indent=1, ensure_ascii=False) + "\n"
     contents = (verilog, description_text, folding_toml(plan))
-    return dict(zip(file_names(plan), contents, strict=True))
+    found = dict(zip(file_names(plan), contents, strict=True))
+    return found | {file: text for file, (_, text) in beside(plan.name, cells).items()}

@@ -107,7 +107,12 @@ def _table(ports: Sequence[Port]) -> list[str]:
 
 
 def emit(
-    core: wiring.Component, *, name: str, header: Mapping[str, str], naming: str = "plain"
+    core: wiring.Component,
+    *,
+    name: str,
+    header: Mapping[str, str],
+    naming: str = "plain",
+    platform: object = None,
 ) -> tuple[str, list[Port]]:
     """Turn a core with stream ports into one Verilog file.
 
@@ -121,6 +126,8 @@ def emit(
         Lines of the comment at the top; escaped and cut.
     naming : str
         ``"plain"`` or ``"axis"``.
+    platform : object
+        Whose cells are instantiated, as `convert` takes it; None for Verilog that needs none.
 
     Returns
     -------
@@ -137,7 +144,8 @@ def emit(
     """
     checked(name, "module name")
     shell = make_shell(core, naming)
-    return "\n".join([*heading(header, shell.ports), "", convert(shell, name)]), shell.ports
+    text = convert(shell, name, platform)
+    return "\n".join([*heading(header, shell.ports), "", text]), shell.ports
 
 
 def heading(header: Mapping[str, str], ports: Sequence[Port]) -> list[str]:

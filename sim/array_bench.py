@@ -348,6 +348,12 @@ def simulator():
     return None
 
 
+def sources():
+    """Name the files of Verilog: models of a device's cells, if there are any, and the unit."""
+    files = MANIFEST["files"]
+    return [file for file in (files["models"], files["hardware"]) if file]
+
+
 def main():
     """Run all tests and print one line."""
     parser = argparse.ArgumentParser(description=f"Simulate {NAME}.v against plain arithmetic.")
@@ -367,7 +373,7 @@ def main():
     quiet = ["-Wno-fatal", "-Wno-lint", "-Wno-style"] if name == "verilator" else []
     with tempfile.TemporaryDirectory() as scratch:
         runner.build(
-            sources=[HERE / f"{NAME}.v"],
+            sources=[HERE / file for file in sources()],
             hdl_toplevel=NAME,
             build_dir=scratch,
             build_args=quiet,

@@ -38,6 +38,12 @@ Thresholds = Annotated[
         help="none, ram, one number for all, or a file: .npz with 'thresholds'.",
     ),
 ]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target", help="ice40 or ecp5: with cells of that family; generic: for any synthesiser."
+    ),
+]
 Interface = Annotated[
     str,
     typer.Option(
@@ -57,10 +63,12 @@ def network(
     folding: FoldingFile = None,
     name: Name = None,
     naming: Naming = "plain",
+    target: Target = "generic",
     as_json: Json = False,
 ) -> None:
     """Write the Verilog of a whole network, its manifest and its folding."""
     from bnnhw.errors import UsageError
+    from rtl_gen.cells import TARGETS
     from rtl_gen.network import file_names, network_files
     from rtl_gen.output import check_output, publish
     from rtl_gen.shell import NAMINGS
@@ -71,10 +79,18 @@ def network(
         model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding, name=name
     )
     plan = planned.plan
-    check_output(file_names(plan), out, keep=planned.inputs)
+    if target not in TARGETS:
+        raise UsageError(f"There is no target '{target}'.", f"Choose one of {', '.join(TARGETS)}.")
+    if target not in ("generic", planned.board.family):
+        raise UsageError(
+            f"The network is folded for '{planned.board.name}', an {planned.board.family}, and "
+            f"cannot have cells of {target}.",
+            "Give a --board of that family, or leave --target out.",
+        )
+    check_output(file_names(plan, target), out, keep=planned.inputs)
     with progress(as_json) as tell:
         tell("writing Verilog (the first start of Yosys takes half a minute)", 0, 0)
-        files = publish(network_files(plan, naming, board=planned.board.name), out)
+        files = publish(network_files(plan, naming, target, board=planned.board.name), out)
     facts = {
         "name": plan.name,
         "identity": plan.identity,
@@ -131,7 +147,7 @@ def array(
     pipeline: Annotated[
         str, typer.Option("--pipeline", help="Registers in popcounts: area, balanced or speed.")
     ] = "area",
-    target: Annotated[str, typer.Option("--target", help="ice40, ecp5 or generic.")] = "generic",
+    target: Target = "generic",
     interface: Interface = "plain",
     name: Name = None,
     as_json: Json = False,

@@ -9,6 +9,7 @@ from typing import Any
 from bnnhw.errors import UsageError
 from bnnhw.names import checked
 
+from ..cells import beside, cells_in, library, recipe
 from ..content import folder
 from ..shell import NAMINGS, Port
 from .make import ArrayProduct
@@ -26,7 +27,8 @@ def write_array(
     ``NAME.v``, ``NAME.json`` (manifest with the table of ports), ``NAME.md`` (a page with the same
     table), ``test_NAME.py``, ``NAME.vh`` (instantiation template), ``NAME.core`` (FuseSoC),
     ``NAME.vlt`` (Verilator's waivers) and ``README.md``; behind a bus ``NAME_registers.json``,
-    ``NAME_registers.md``, ``NAME_registers.h`` and ``NAME_bus.py`` too.
+    ``NAME_registers.md``, ``NAME_registers.h`` and ``NAME_bus.py`` too. Where cells of a family are
+    instantiated, ``NAME_cells.v`` (models of them) and, for ECP5, ``bnnhw_carry.vlib``.
 
     They are complete before the first of them appears in `out`; files of the same names there are
     replaced, others left alone.
@@ -63,12 +65,13 @@ def write_array(
         "parameters": ", ".join(f"{key} {value}" for key, value in given.items()),
     }
     text, ports = product.emit(name, header, naming)
-    manifest = _manifest(product, name, naming, ports)
+    manifest = _manifest(product, name, naming, ports, cells_in(text))
     return _deliver(out, _files(product, name, manifest, text))
 
 
 def _files(product: ArrayProduct, name: str, manifest: dict[str, Any], text: str) -> dict[str, str]:
     """Give the contents of all files, by name."""
+    cells = manifest["cells"]
     contents = {
         f"{name}.v": ("the hardware, Verilog-2005", text),
         f"{name}.json": ("manifest: parameters, ports, streams, schedule", _json(manifest)),
@@ -76,8 +79,9 @@ def _files(product: ArrayProduct, name: str, manifest: dict[str, Any], text: str
         f"test_{name}.py": ("bench to run, with cocotb alone", _source("array_bench.py")),
         f"{name}.vh": ("instantiation template", instantiation(name, manifest)),
         f"{name}.core": ("description for FuseSoC", core_file(name, manifest)),
-        f"{name}.vlt": ("what Verilator may say, with reasons", waivers(name)),
+        f"{name}.vlt": ("what Verilator may say, with reasons", waivers(name, cells=bool(cells))),
     }
+    contents |= beside(name, cells)
     if product.table is not None:
         values = register_values(product.table)
         bus = manifest["parameters"]["bus"]
@@ -89,7 +93,13 @@ def _files(product: ArrayProduct, name: str, manifest: dict[str, Any], text: str
             f"{name}_registers.h": ("register map, for C", c_header(name, values, parameters)),
         }
     files = {file: text for file, (_, text) in contents.items()}
-    files["README.md"] = readme(name, {file: what for file, (what, _) in contents.items()})
+    target = manifest["parameters"]["target"]
+    files["README.md"] = readme(
+        name,
+        {file: what for file, (what, _) in contents.items()},
+        manifest["files"]["models"],
+        recipe(name, target, cells),
+    )
     return files
 
 
@@ -119,7 +129,9 @@ def _deliver(out: Path, files: dict[str, str]) -> tuple[Path, ...]:
     return tuple(out / file for file in files)
 
 
-def _manifest(product: ArrayProduct, name: str, naming: str, ports: list[Port]) -> dict[str, Any]:
+def _manifest(
+    product: ArrayProduct, name: str, naming: str, ports: list[Port], cells: list[str]
+) -> dict[str, Any]:
     clock, reset = ports[0], ports[1]
     streams: dict[str, Any] = {}
     for member, told in product.streams.items():
@@ -135,6 +147,12 @@ def _manifest(product: ArrayProduct, name: str, naming: str, ports: list[Port]) 
         "version": product.manifest["version"],
         "module": name,
         "naming": naming,
+        "files": {
+            "hardware": f"{name}.v",
+            "models": f"{name}_cells.v" if cells else None,
+            "library": next(iter(library(cells)), None),
+        },
+        "cells": cells,
         "clock": clock.name,
         "reset": {"port": reset.name, "active": 0 if naming == "axis" else 1, "synchronous": True},
         **rest,

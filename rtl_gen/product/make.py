@@ -19,6 +19,7 @@ from ..array import PEArray
 from ..batch import BatchedArray
 from ..bus.access import WORD_BITS
 from ..bus.register_map import RegisterMap, lay_out
+from ..cells import fabric
 from ..mvtu import Mvtu
 from ..shell import Port
 from ..verilog import emit
@@ -91,7 +92,8 @@ def make_array(**given: Any) -> ArrayProduct:
     style : str
         Where constant weights lie: ``"lut"``, ``"block"`` (block RAM) or ``"auto"``.
     target : str
-        One of `TARGETS`; it resolves ``"auto"``, which the synthesiser does for ``"generic"``.
+        One of `TARGETS`. Of a family the cells of its counts, accumulators and block RAMs are
+        instantiated, and ``"auto"`` is resolved; ``"generic"`` leaves both to the synthesiser.
 
     Raises
     ------
@@ -114,11 +116,18 @@ def _bare(spec: ArraySpec) -> ArrayProduct:
     array = PEArray(pe=rows, simd=spec.simd, folds=spec.folds, every=spec.every)
 
     def make(name: str, header: Mapping[str, str], naming: str) -> tuple[str, list[Port]]:
-        return emit_tiled(array, spec.pe // rows, name=name, header=header, naming=naming)
+        return emit_tiled(
+            array,
+            spec.pe // rows,
+            name=name,
+            header=header,
+            naming=naming,
+            platform=fabric(spec.target),
+        )
 
     schedule = {"latency": spec.folds - 1 + array.latency, "cycles": spec.folds}
     names = {"i_activation": "activation", "i_weight": "weight", "o": "result"}
-    emitting = make if tiled else _emitting(array)
+    emitting = make if tiled else _emitting(spec, array)
     return _product(spec, emitting, names, streams_of(spec), schedule)
 
 
@@ -129,7 +138,7 @@ def _batched(spec: ArraySpec) -> ArrayProduct:
     )  # fmt: skip
     names = {"i": "activation", "i_weight": "weight", "o": "result"}
     schedule = {"latency": unit.latency, "cycles": unit.cycles}
-    return _product(spec, _emitting(unit), names, batch_streams(spec), schedule)
+    return _product(spec, _emitting(spec, unit), names, batch_streams(spec), schedule)
 
 
 def _stored(spec: ArraySpec) -> ArrayProduct:
@@ -143,7 +152,7 @@ def _stored(spec: ArraySpec) -> ArrayProduct:
     )  # fmt: skip
     names = {"i": "activation", "o": "result"}
     schedule = {"latency": unit.latency, "cycles": unit.cycles}
-    return _product(spec, _emitting(unit), names, streams_of(spec), schedule, style=style)
+    return _product(spec, _emitting(spec, unit), names, streams_of(spec), schedule, style=style)
 
 
 def _composed(spec: ArraySpec) -> ArrayProduct:
@@ -164,11 +173,15 @@ def _composed(spec: ArraySpec) -> ArrayProduct:
     if spec.matrix is None:
         names["i_weight"] = "weight"
     schedule = {"latency": unit.latency, "cycles": unit.cycles}
-    return _product(spec, _emitting(component), names, streams_of(spec), schedule, table=table)
+    return _product(
+        spec, _emitting(spec, component), names, streams_of(spec), schedule, table=table
+    )
 
 
-def _emitting(component: wiring.Component) -> Emit:
-    return lambda name, header, naming: emit(component, name=name, header=header, naming=naming)
+def _emitting(spec: ArraySpec, component: wiring.Component) -> Emit:
+    return lambda name, header, naming: emit(
+        component, name=name, header=header, naming=naming, platform=fabric(spec.target)
+    )
 
 
 def _weight_words(spec: ArraySpec) -> list[int]:

@@ -10,13 +10,13 @@ from bnnhw.bits import bits_for
 from bnnhw.errors import UsageError
 from bnnhw.fold.pipeline import PIPELINES
 
+from ..cells import TARGETS
 from ..rom import STYLES
 from .top import BUSES
 from .weights import to_bits
 
 __all__ = ["TARGETS", "WRITABLE", "ArraySpec", "make_spec"]
 
-TARGETS = ("generic", "ice40", "ecp5")
 WRITABLE = ("weights", "thresholds")
 
 # No open FPGA holds more; beyond that the netlist alone takes minutes and gigabytes.

@@ -36,6 +36,7 @@ def emit_tiled(
     name: str,
     header: Mapping[str, str],
     naming: str = "plain",
+    platform: object = None,
 ) -> tuple[str, list[Port]]:
     """Write an array of many rows as Verilog whose size does not depend on their number.
 
@@ -52,7 +53,7 @@ def emit_tiled(
         How many of them.
     name : str
         Of the top module; the tile is ``NAME_tile``.
-    header, naming : see `rtl_gen.verilog.emit`
+    header, naming, platform : see `rtl_gen.verilog.emit`
 
     Returns
     -------
@@ -79,7 +80,7 @@ def emit_tiled(
     )
     ports = list_ports(signature, naming)
     # The tile has plain ports: words padded to bytes could not be joined.
-    inner = convert(make_shell(tile, "plain"), f"{name}_tile")
+    inner = convert(make_shell(tile, "plain"), f"{name}_tile", platform)
     top = _top(name, ports, tiles, weight=rows * simd, result=rows * bits)
     return "\n".join([*heading(header, ports), "", inner, *top, ""]), ports
 

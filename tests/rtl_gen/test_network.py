@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,7 +15,8 @@ from bnnhw import __version__
 from bnnhw.fold import Folding, LayerFold, load_folding
 from bnnhw.plan import Plan, make_plan, manifest
 from rtl_gen.network import file_names, folding_toml, network_files, network_verilog
-from sim.samples import network
+from sim.network import simulate
+from sim.samples import images, network
 
 GRAPH = network((10, 7, 3), 1)
 
@@ -32,6 +34,29 @@ def test_files_agree() -> None:
     assert (told["board"], told["link"], told["naming"]) == ("b", {"baud": 9600}, "plain")
     assert {key: told[key] for key in manifest(made)} == json.loads(json.dumps(manifest(made)))
     assert [port["name"] for port in told["ports"]][:2] == ["clk", "rst"]
+
+
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+def test_cells_of_a_family_give_the_numbers_of_the_golden_model(family: str) -> None:
+    """Verilog for a family, with the models that come beside it, on every edge; a table flipped."""
+    made = make_plan(GRAPH, Folding(plan().folding.layers).on_family(family), name="core")
+    files = network_files(made, target=family)
+    assert set(files) <= set(file_names(made, family))
+    assert ("core_cells.v" in files) == (family == "ecp5")
+    few = images(GRAPH, 40, 2)
+
+    def differ(hardware: str) -> int:
+        text = files.get("core_cells.v", "") + hardware
+        return simulate(made, text, few, quick=True).mismatches
+
+    assert differ(files["core.v"]) == 0
+    if family == "ecp5":
+        wrong = re.sub(
+            r"(\.INIT1\(16'h)(\w{4})",
+            lambda m: f"{m[1]}{int(m[2], 16) ^ 0x8001:04x}",
+            files["core.v"],
+        )
+        assert wrong != files["core.v"] and differ(wrong) > 0
 
 
 def test_header() -> None:
@@ -61,7 +86,8 @@ import hashlib
 from bnnhw.fold import serial
 from bnnhw.plan import make_plan
 from rtl_gen.network import network_files
-from sim.samples import network
+from sim.network import simulate
+from sim.samples import images, network
 graph = network((10, 7, 3), 1)
 for name, text in network_files(make_plan(graph, serial(graph))).items():
     print(name, hashlib.sha256(text.encode()).hexdigest())

@@ -31,13 +31,12 @@ def modules(text: str) -> list[str]:
     return re.findall(r"^module (\S+?)\s*\(", text, re.MULTILINE)
 
 
-def elaborates(path: Path, top: str) -> None:
-    """Have another tool than the one that wrote it read the Verilog."""
+def elaborates(path: Path, top: str, *more: Path) -> None:
+    """Have another tool than the one that wrote it read the Verilog, and `more` of it."""
     icarus = find_program("iverilog")
     assert icarus, "Icarus is not installed: apt-get install iverilog"
-    run_tool(
-        [icarus, "-g2005", "-Wall", "-s", top, "-o", "/dev/null", path.resolve()], cwd=path.parent
-    )
+    files = [file.resolve() for file in (path, *more)]
+    run_tool([icarus, "-g2005", "-Wall", "-s", top, "-o", "/dev/null", *files], cwd=path.parent)
 
 
 def test_network(cli, model: Path, own_folder: Path) -> None:
@@ -59,6 +58,22 @@ def test_network(cli, model: Path, own_folder: Path) -> None:
     ports = {port["name"] for port in manifest["ports"]}
     assert ports >= {"clk", "rst", "i_data", "i_valid", "i_ready", "o_data", "o_index"}
     elaborates(Path("deep/out/tiny.v"), "tiny")
+
+
+def test_network_with_the_cells_of_a_family(cli, model: Path) -> None:
+    words = ("generate", "network", model, "--board", "ulx3s-85f", "-o", "out", "--json")
+    done = cli(*words, "--target", "ecp5")
+    names = {Path(path).name for path in done.document["files"]}
+    assert names == {
+        "tiny.v", "tiny.json", "tiny.folding.toml", "tiny_cells.v", "bnnhw_carry.vlib"
+    }  # fmt: skip
+    told = json.loads(Path("out/tiny.json").read_text())
+    assert told["target"] == "ecp5" and "BNNHW_CARRY_FIRST" in told["cells"]
+    assert "techmap -map bnnhw_carry.vlib" in told["synthesis"][0]
+    elaborates(Path("out/tiny.v"), "tiny", Path("out/tiny_cells.v"))
+    other = cli(*words, "--target", "ice40")
+    assert "cannot have cells of ice40" in other.err and other.code == 2
+    assert cli(*words, "--target", "asic").code == 2
 
 
 def test_network_as_text(cli, model: Path) -> None:
@@ -154,12 +169,16 @@ def test_array(cli, target: str) -> None:
     assert facts["parameters"]["pe"] == 3 and facts["parameters"]["simd"] == 5
     assert facts["parameters"]["target"] == target
     assert facts["streams"]["weight"]["bits"] * facts["streams"]["weight"]["elements"] == 15
-    assert {Path(path).name for path in facts["files"]} == {
+    cells = {"array_3x5_cells.v", "bnnhw_carry.vlib"} if target == "ecp5" else set()
+    assert {Path(path).name for path in facts["files"]} - cells == {
         "array_3x5.v", "array_3x5.json", "array_3x5.md", "test_array_3x5.py", "array_3x5.vh",
         "array_3x5.core", "array_3x5.vlt", "README.md",
     }  # fmt: skip
     assert all(Path(path).is_file() for path in facts["files"])
-    elaborates(Path("out/array_3x5.v"), "array_3x5")
+    assert all((Path("out") / file).is_file() for file in cells)
+    assert ("BNNHW_CARRY_FIRST" in Path("out/array_3x5.v").read_text()) == bool(cells)
+    models = [Path("out/array_3x5_cells.v")] if cells else []
+    elaborates(Path("out/array_3x5.v"), "array_3x5", *models)
 
 
 def test_array_with_stored_weights_and_folds(cli) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rtl_gen.cells import CELL_WAIVERS
 from rtl_gen.product import make_array, write_array
 from rtl_gen.product.pages import WAIVERS
 from rtl_gen.tools import find_program, run_tool, verilator
@@ -25,6 +26,26 @@ KINDS: dict[str, dict[str, Any]] = {
     "axi": {"pe": 4, "simd": 16, "rows": 9, "columns": 70, "ram": RAM, "bus": "axi4-lite"},
     "wishbone": {"pe": 3, "simd": 11, "weights": MATRIX, "ram": ("weights",), "bus": "wishbone"},
     "batch": {"pe": 2, "simd": 8, "rows": 5, "columns": 30, "batch": 4},
+    "carry": {"pe": 3, "simd": 21, "folds": 2, "target": "ecp5"},
+    "memory": {
+        "pe": 3,
+        "simd": 16,
+        "weights": MATRIX,
+        "thresholds": 30,
+        "style": "block",
+        "pipeline": "balanced",
+        "target": "ecp5",
+    },
+    "written": {
+        "pe": 3,
+        "simd": 11,
+        "rows": 9,
+        "columns": 70,
+        "ram": RAM,
+        "bus": "wishbone",
+        "target": "ecp5",
+    },
+    "logic": {"pe": 3, "simd": 21, "folds": 2, "pipeline": "speed", "target": "ice40"},
 }
 NAMINGS = {"streamed": "axis", "axi": "axis", "batch": "axis"}
 
@@ -43,9 +64,15 @@ def test_icarus_has_nothing_to_say(folders: dict[str, Path]) -> None:
     icarus = find_program("iverilog")
     assert icarus is not None, "install Icarus Verilog: apt-get install iverilog"
     for kind, folder in folders.items():
-        done = run_tool([icarus, "-Wall", "-g2005", "-t", "null", "unit.v"], cwd=folder)
+        done = run_tool([icarus, "-Wall", "-g2005", "-t", "null", *sources(folder)], cwd=folder)
         said = [line for line in done.output.splitlines() if "timescale" not in line]
         assert not said, (kind, said)
+
+
+def sources(folder: Path) -> list[str]:
+    """Name the files that the manifest names: models of cells, if there are any, in front."""
+    files = json.loads((folder / "unit.json").read_text())["files"]
+    return [file for file in (files["models"], files["hardware"]) if file]
 
 
 def lint(folder: Path, *files: str) -> str:
@@ -56,6 +83,8 @@ def lint(folder: Path, *files: str) -> str:
         "-Wall",
         "-Wno-fatal",
         "--quiet",
+        "--top-module",
+        "unit",
         *files,
     ]
     done = run_tool(command, cwd=folder, env={**os.environ, **tool.env})
@@ -66,9 +95,12 @@ def test_verilator_has_nothing_to_say(folders: dict[str, Path]) -> None:
     """With the waivers; and without them each waiver is needed somewhere."""
     needed = set()
     for kind, folder in folders.items():
-        assert not lint(folder, "unit.vlt", "unit.v"), kind
-        needed |= set(re.findall(r"%Warning-(\w+)", lint(folder, "unit.v")))
-    assert needed >= set(WAIVERS) and needed - set(WAIVERS) <= {"UNOPTFLAT"}
+        assert not lint(folder, "unit.vlt", *sources(folder)), kind
+        for rule, file in re.findall(r"%Warning-(\w+): (\S+?):", lint(folder, *sources(folder))):
+            needed.add((rule, file))
+    hardware = {rule for rule, file in needed if file == "unit.v"}
+    assert hardware >= set(WAIVERS) and hardware - set(WAIVERS) <= {"UNOPTFLAT"}
+    assert {rule for rule, file in needed if file == "unit_cells.v"} == set(CELL_WAIVERS)
 
 
 def test_a_true_fault_is_not_waived(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -137,16 +169,38 @@ def test_c_header(folders: dict[str, Path], tmp_path: Path) -> None:
     assert [int(word, 16) for word in last.split()[1:]] == [0x18, 1, 2]
 
 
-def test_pages_name_every_register_and_file(folders: dict[str, Path]) -> None:
-    folder = folders["axi"]
-    told = json.loads((folder / "unit_registers.json").read_text())
-    page = (folder / "unit_registers.md").read_text()
-    for item in told["registers"] + told["memories"]:
-        place = item["offset"] if "offset" in item else item["base"]
-        assert f"| `0x{place:04x}` | `{item['name']}` |" in page
+def test_cells_have_a_page_and_files(folders: dict[str, Path]) -> None:
+    folder = folders["memory"]
+    told = json.loads((folder / "unit.json").read_text())
+    carries = [f"BNNHW_CARRY_{kind}" for kind in ("FIRST", "LAST", "MIDDLE")]
+    assert told["cells"] == [*carries, "DP16KD"]
+    page = (folder / "unit.md").read_text()
+    assert all(f"`{cell}`" in page for cell in told["cells"])
+    held = set(re.findall(r"^module (\w+)", (folder / "unit_cells.v").read_text(), re.M))
+    assert held >= set(told["cells"])
+    core = (folder / "unit.core").read_text()
+    assert "filesets: [rtl, cells]" in core and "filesets: [waivers, models, rtl]" in core
+    for kind in ("streamed", "logic"):
+        plain = json.loads((folders[kind] / "unit.json").read_text())
+        assert (
+            plain["cells"] == [] and plain["files"]["models"] is plain["files"]["library"] is None
+        )
+        assert not (folders[kind] / "unit_cells.v").exists()
+
+
+@pytest.mark.parametrize("kind", ["axi", "memory"])
+def test_pages_name_every_register_and_file(folders: dict[str, Path], kind: str) -> None:
+    folder = folders[kind]
     index = (folder / "README.md").read_text()
     files = {file.name for file in folder.iterdir()} - {"README.md"}
     assert set(re.findall(r"\]\(([^)]+)\)", index)) == files
     core = (folder / "unit.core").read_text()
     assert core.startswith("CAPI=2:\n") and 'name: "bnnhw:array:unit:' in core
     assert all((folder / file).is_file() for file in re.findall(r"^      - (\S+)$", core, re.M))
+    if kind != "axi":
+        return
+    told = json.loads((folder / "unit_registers.json").read_text())
+    page = (folder / "unit_registers.md").read_text()
+    for item in told["registers"] + told["memories"]:
+        place = item["offset"] if "offset" in item else item["base"]
+        assert f"| `0x{place:04x}` | `{item['name']}` |" in page
