@@ -18,6 +18,10 @@ from .terms import kind_of, terms_of
 
 __all__ = ["Cost", "checked_family", "order_price", "price", "price_all"]
 
+# Terms of an `IntMvtu` and an `Affine` that lie within SB_MAC16: of cells, and of flip-flops.
+_PRODUCTS = ("gated", "product_dsp", "fixed_dsp", "multiplied")
+_OPERANDS = ("product", "factors")
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -77,17 +81,28 @@ def checked_family(family: str) -> str:
     return family
 
 
-def price(block: Block, family: str) -> Cost:
+def price(block: Block, family: str, *, dsp: bool = False) -> Cost:
     """Price a block by its shape.
 
     Cells are a sum of terms (`terms_of`), flip-flops one of the registers that the hardware
     declares (`registers_of`), with coefficients fitted to what Yosys made of such blocks
     (`scripts/benches/cost.py`), rounded; memories and multipliers are counted.
+
+    Parameters
+    ----------
+    block : Block
+    family : str
+    dsp : bool
+        An iCE40 has multipliers, which take products and their registers off the cells. ECP5 has.
     """
     table = TABLE[family][kind_of(block)]
-    lut4 = _sum(table["lut4"], terms_of(block, family))
-    ff = _sum(table["ff"], registers_of(block, family))
-    cost = Cost(lut4, ff, *blocks_of(block, family), multipliers(block, family))
+    cells, registers = terms_of(block, family), registers_of(block, family)
+    taken = multipliers(block, family, dsp=dsp)
+    if taken and family == "ice40":
+        cells = {name: value for name, value in cells.items() if name not in _PRODUCTS}
+        registers = {name: value for name, value in registers.items() if name not in _OPERANDS}
+    found = _sum(table["lut4"], cells), _sum(table["ff"], registers)
+    cost = Cost(*found, *blocks_of(block, family), taken)
     return cost + order_price(block, family) if isinstance(block, MvtuPlan) else cost
 
 
@@ -109,6 +124,6 @@ def _sum(table: Mapping[str, float], terms: Mapping[str, float]) -> int:
     return max(0, round(sum(table.get(name, 0) * value for name, value in terms.items())))
 
 
-def price_all(blocks: Iterable[Block], family: str) -> Cost:
+def price_all(blocks: Iterable[Block], family: str, *, dsp: bool = False) -> Cost:
     """Price blocks together, without the link."""
-    return sum((price(block, family) for block in blocks), Cost())
+    return sum((price(block, family, dsp=dsp) for block in blocks), Cost())
