@@ -57,7 +57,7 @@ def test_no_price_without_them_has_changed(kind: str, seed: int) -> None:
 
 
 # Products for a multiplier, with codes of 2 bits, and of 12 bits with a factor that is a constant.
-SHAPES = [("intmvtu", 0), ("intmvtu", 8), ("intmvtu", 4), ("affine", 4), ("affine", 11),
+SHAPES = [("intmvtu", 0), ("intmvtu", 8), ("intmvtu", 4), ("affine", 7), ("affine", 11),
           ("affine", 8)]  # fmt: skip
 
 
