@@ -9,18 +9,18 @@ import numpy.typing as npt
 from ..fold.memory import SHAPES
 from ..plan.blocks import Block
 from ..plan.joints import PermutePlan
-from ..plan.units import MvtuPlan
+from ..plan.units import IntMvtuPlan, MvtuPlan
 from ..target import Budget
 from .hard import blocks_of, multipliers
 from .registers import registers_of
 from .table import TABLE
 from .terms import kind_of, terms_of
 
-__all__ = ["Cost", "checked_family", "order_price", "price", "price_all"]
+__all__ = ["Cost", "checked_family", "order_price", "price", "price_all", "shape_of"]
 
-# Terms of an `IntMvtu` and an `Affine` that lie within SB_MAC16: of cells, and of flip-flops.
-_PRODUCTS = ("gated", "product_dsp", "fixed_dsp", "multiplied")
-_OPERANDS = ("product", "factors")
+# Terms of an `IntMvtu` and an `Affine` that lie within SB_MAC16, or are 0 beside it.
+_INSIDE = {"gated", "product_dsp", "product_lut", "fixed_dsp", "fixed_lut", "multiplied", "product",
+           "factors"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,32 @@ def price(block: Block, family: str, *, dsp: bool = False) -> Cost:
     dsp : bool
         An iCE40 has multipliers, which take products and their registers off the cells. ECP5 has.
     """
-    table = TABLE[family][kind_of(block)]
-    cells, registers = terms_of(block, family), registers_of(block, family)
-    taken = multipliers(block, family, dsp=dsp)
-    if taken and family == "ice40":
-        cells = {name: value for name, value in cells.items() if name not in _PRODUCTS}
-        registers = {name: value for name, value in registers.items() if name not in _OPERANDS}
-    found = _sum(table["lut4"], cells), _sum(table["ff"], registers)
-    cost = Cost(*found, *blocks_of(block, family), taken)
+    kind, terms = shape_of(block, family, dsp=dsp)
+    found = (_sum(TABLE[family][kind][what], terms[what]) for what in ("lut4", "ff"))
+    hard = *blocks_of(block, family), multipliers(block, family, dsp=dsp)
+    cost = Cost(*found, *hard)
     return cost + order_price(block, family) if isinstance(block, MvtuPlan) else cost
+
+
+def shape_of(
+    block: Block, family: str, *, dsp: bool = False
+) -> tuple[str, dict[str, dict[str, float]]]:
+    """Name the kind of a block in the table, and give the terms of ``lut4`` and ``ff``.
+
+    Parameters
+    ----------
+    block, family, dsp
+        As `price` has them.
+    """
+    kind = kind_of(block)
+    found = {"lut4": terms_of(block, family), "ff": registers_of(block, family)}
+    if family == "ice40" and multipliers(block, family, dsp=dsp):
+        kind += "_mac16" if isinstance(block, IntMvtuPlan) else ""
+        found = {
+            what: {name: value for name, value in terms.items() if name not in _INSIDE}
+            for what, terms in found.items()
+        }
+    return kind, found
 
 
 def order_price(block: MvtuPlan, family: str) -> Cost:
