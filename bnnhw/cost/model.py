@@ -96,9 +96,9 @@ def price(block: Block, family: str, *, dsp: bool = False) -> Cost:
         An iCE40 has multipliers, which take products and their registers off the cells. ECP5 has.
     """
     kind, terms = shape_of(block, family, dsp=dsp)
-    found = (_sum(TABLE[family][kind][what], terms[what]) for what in ("lut4", "ff"))
-    hard = *blocks_of(block, family), multipliers(block, family, dsp=dsp)
-    cost = Cost(*found, *hard)
+    table = TABLE[family][kind]
+    lut4, ff = _sum(table["lut4"], terms["lut4"]), _sum(table["ff"], terms["ff"])
+    cost = Cost(lut4, ff, *blocks_of(block, family), multipliers(block, family, dsp=dsp))
     return cost + order_price(block, family) if isinstance(block, MvtuPlan) else cost
 
 
