@@ -1,6 +1,6 @@
 """A signed number times an unsigned code, on a DSP block or on LUTs."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,7 +42,8 @@ class Multiplier(wiring.Component):
         Width of the code.
     style : str
         ``"dsp"`` is a multiplication, for which a synthesiser takes a DSP block where there is one
-        (Yosys on iCE40: from 11 bits of product on; elsewhere a product of LUTs and carries).
+        (elsewhere a product of LUTs and carries). On iCE40 UltraPlus the platform has one, from 11
+        bits of product on; see `rtl_gen.mac16`.
         ``"lut"`` is a sum over the bits of the code of the factor shifted, or over those of a
         constant factor of the code shifted, in which no synthesiser sees a multiplication.
     constant : int or None
@@ -62,6 +63,11 @@ class Multiplier(wiring.Component):
     ------
     ValueError
         If a width is below 1, the style unknown, or the constant does not fit.
+
+    Platform overrides
+    ------------------
+    Define ``get_multiplier(multiplier) -> Elaboratable | None`` that drives ``multiplier.product``,
+    or gives nothing where this one is better; it is asked for those of style ``"dsp"``.
     """
 
     LATENCY = 2
@@ -101,8 +107,17 @@ class Multiplier(wiring.Component):
         """What it is built of."""
         return self._style
 
-    def elaborate(self, platform: object) -> Module:
-        """Build the operands' registers, the multiplication and the product's register."""
+    @property
+    def constant(self) -> int | None:
+        """Factor that never changes, or none."""
+        return self._constant
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        """Build operands' registers, multiplication and product's register, or what there is."""
+        if self._style == "dsp" and hasattr(platform, "get_multiplier"):
+            own: Elaboratable | None = platform.get_multiplier(self)
+            if own is not None:
+                return own
         m = Module()
         code = Signal(unsigned(self._bits), reset_less=True)
         # A register would hide from the synthesiser that a constant is one.

@@ -85,7 +85,7 @@ def synthesised(plan: Plan, board: Board, name: str) -> tuple[str, list[Port]]:
     """
     steps = prepare(Nothing(), board, name=name)
     platform = platform_of(board)
-    equip(platform, board.family)
+    equip(platform, board.family, dsp=board.budget.dsp > 0)
     shell = make_shell(Accelerator(plan), "plain")
     text = rtlil.convert(shell, name=name, platform=platform, emit_src=False)
     script = str(steps.files[f"{name}.ys"]) + f"\nsplitnets\nwrite_verilog -noattr {name}.v\n"

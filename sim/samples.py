@@ -6,14 +6,14 @@ import numpy as np
 
 from bnnhw.fold import Folding, LayerFold
 from bnnhw.golden import run
-from bnnhw.graph import Argmax, Dense, Graph, Input, Threshold
+from bnnhw.graph import Argmax, Dense, Flatten, Graph, Grid, Input, IntConv, Threshold
 from bnnhw.graph.nodes import Node
 from bnnhw.plan import Plan, make_plan
 
 from .compare import Tally, compare
 from .compiled import Recording
 
-__all__ = ["check", "images", "network", "planned"]
+__all__ = ["check", "eight_bit", "images", "network", "planned"]
 
 
 def network(
@@ -51,6 +51,34 @@ def network(
     logits = nodes[-1].name
     nodes.append(Argmax("best", (logits,), dice.integers(-reach, reach + 1, sizes[-1])))
     return Graph("net", tuple(nodes), (logits, "best"))
+
+
+def eight_bit(seed: int) -> Graph:
+    """Make convolutions with 8-bit weights, 3 x 3 on bytes and 1 x 1 on codes of 4 bits.
+
+    Thresholds lie where sums mostly are. `images` gives bits; this one wants bytes.
+    """
+    dice = np.random.default_rng(seed)
+    wide = dice.integers(-128, 128, (4, 1, 3, 3)).astype(np.int8)
+    point = dice.integers(-128, 128, (6, 4, 1, 1)).astype(np.int8)
+
+    def levels(weight: np.ndarray, top: int, count: int) -> np.ndarray:
+        rows = weight.reshape(len(weight), -1).astype(float)
+        spread = top * 0.3 * np.sqrt((rows**2).sum(1))
+        steps = np.linspace(-1, 1, count) if count > 1 else np.zeros(1)
+        return np.rint(rows.sum(1)[:, None] * top / 2 + spread[:, None] * steps).astype(int)
+
+    nodes: tuple[Node, ...] = (
+        Input("x", (), (1, 8, 8), Grid(0, 1, 256)),
+        IntConv("wide", ("x",), wide),
+        Threshold("codes", ("wide",), levels(wide, 255, 15), np.resize([1, -1], 4), Grid(0, 1, 16)),
+        IntConv("point", ("codes",), point),
+        Threshold("signs", ("point",), levels(point, 15, 1), np.resize([1, -1], 6)),
+        Flatten("flat", ("signs",)),
+        Dense("fc", ("flat",), dice.integers(0, 2, (4, 216), np.uint8)),
+        Argmax("best", ("fc",), np.zeros(4, int)),
+    )
+    return Graph("net", nodes, ("fc", "best"))
 
 
 def planned(graph: Graph, folds: Sequence[tuple[int, int]], *, lanes: int | None = None) -> Plan:

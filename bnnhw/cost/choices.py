@@ -80,6 +80,8 @@ class Network:
     ----------
     graph : Graph
     family : str
+    dsp : bool
+        As `price` has it.
 
     Raises
     ------
@@ -87,8 +89,8 @@ class Network:
         If no layer has weights, or something has no hardware.
     """
 
-    def __init__(self, graph: Graph, family: str) -> None:
-        self.graph, self.family = graph, family
+    def __init__(self, graph: Graph, family: str, *, dsp: bool = False) -> None:
+        self.graph, self.family, self.dsp = graph, family, dsp
         self.layers = {layer.name: layer for layer in weighted_layers(graph)}
         self._bench = Sketch(graph, serial(graph))
         for node in graph.nodes:
@@ -211,7 +213,7 @@ class Network:
 
     def _piece(self, node: Node, given: tuple[int, ...], pick: LayerFold | int | None) -> Piece:
         blocks = self._laid(node, given, pick)
-        cost = price_all(blocks, self.family)
+        cost = price_all(blocks, self.family, dsp=self.dsp)
         if not blocks[0].sources:
             cost += link_price([blocks[0], *list(self._blocks.values())[1:]], self.family)
         wants = tuple(self._bench.blocks[source].lanes_out for source in blocks[0].sources)

@@ -56,7 +56,13 @@ def weighted_layers(graph: Graph) -> tuple[Layer, ...]:
 
 
 def estimate(
-    graph: Graph, folding: Folding, family: str, *, link: bool = True, queues: bool = True
+    graph: Graph,
+    folding: Folding,
+    family: str,
+    *,
+    link: bool = True,
+    queues: bool = True,
+    dsp: bool = False,
 ) -> Estimate:
     """Estimate what `folding` takes on a device of `family`.
 
@@ -71,6 +77,8 @@ def estimate(
         Count the serial link to the host.
     queues : bool
         Count the queues where branches meet, for which the schedules of all blocks are needed.
+    dsp : bool
+        An iCE40 has multipliers, as ``budget.dsp > 0`` says. ECP5 always has.
 
     Raises
     ------
@@ -82,7 +90,7 @@ def estimate(
     checked_family(family)
     weighted_layers(graph)
     blocks = sketch(graph, folding.on_family(family), queues=queues)
-    cost = price_all(blocks, family)
+    cost = price_all(blocks, family, dsp=dsp)
     if link:
         cost += link_price(blocks, family)
     return Estimate(cost, max(block.cycles for block in blocks))

@@ -7,6 +7,7 @@ from typing import Any
 from ..fold.array import fuses
 from ..fold.folding import WRITABLE
 from ..fold.memory import BLOCK_FOLDS, SHAPES, block_rams, prefers_luts
+from ..fold.multipliers import fits_mac16
 from ..link.protocol import BLOCK_BYTES, CRC_BYTES, HEADER_BYTES
 from ..plan.blocks import (
     AffinePlan,
@@ -178,16 +179,25 @@ def side_of(memory: Memory) -> int:
     return min(ways)[1] if ways else 1
 
 
-def multipliers(block: Block, family: str) -> int:
-    """Count the multipliers that synthesis takes: on iCE40 none."""
+def multipliers(block: Block, family: str, *, dsp: bool = False) -> int:
+    """Count the multipliers that a block takes, on iCE40 only of a device that has some (`dsp`)."""
     if family != "ecp5":
-        return 0
+        return _mac16s(block) if dsp else 0
     if isinstance(block, IntMvtuPlan) and block.multiplier == "dsp":
         return block.pe * block.simd
     if isinstance(block, AffinePlan):
         return block.lanes_in
     if isinstance(block, ArgmaxPlan):
         return int(block.latency > 1 and len(set(block.multipliers)) > 1)
+    return 0
+
+
+def _mac16s(block: Block) -> int:
+    """Count the SB_MAC16, which take none of the products that an `Argmax` has no registers for."""
+    if isinstance(block, IntMvtuPlan) and block.multiplier == "dsp":
+        return block.pe * block.simd * fits_mac16(block.weight_bits, block.bits_in)
+    if isinstance(block, AffinePlan) and len(set(block.multipliers)) > 1:
+        return block.lanes_in * fits_mac16(block.multiplier_bits, block.bits_in)
     return 0
 
 

@@ -9,14 +9,18 @@ import numpy.typing as npt
 from ..fold.memory import SHAPES
 from ..plan.blocks import Block
 from ..plan.joints import PermutePlan
-from ..plan.units import MvtuPlan
+from ..plan.units import IntMvtuPlan, MvtuPlan
 from ..target import Budget
 from .hard import blocks_of, multipliers
 from .registers import registers_of
 from .table import TABLE
 from .terms import kind_of, terms_of
 
-__all__ = ["Cost", "checked_family", "order_price", "price", "price_all"]
+__all__ = ["Cost", "checked_family", "order_price", "price", "price_all", "shape_of"]
+
+# Terms of an `IntMvtu` and an `Affine` that lie within SB_MAC16, or are 0 beside it.
+_INSIDE = {"gated", "product_dsp", "product_lut", "fixed_dsp", "fixed_lut", "multiplied", "product",
+           "factors"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,18 +81,46 @@ def checked_family(family: str) -> str:
     return family
 
 
-def price(block: Block, family: str) -> Cost:
+def price(block: Block, family: str, *, dsp: bool = False) -> Cost:
     """Price a block by its shape.
 
     Cells are a sum of terms (`terms_of`), flip-flops one of the registers that the hardware
     declares (`registers_of`), with coefficients fitted to what Yosys made of such blocks
     (`scripts/benches/cost.py`), rounded; memories and multipliers are counted.
+
+    Parameters
+    ----------
+    block : Block
+    family : str
+    dsp : bool
+        An iCE40 has multipliers, which take products and their registers off the cells. ECP5 has.
     """
-    table = TABLE[family][kind_of(block)]
-    lut4 = _sum(table["lut4"], terms_of(block, family))
-    ff = _sum(table["ff"], registers_of(block, family))
-    cost = Cost(lut4, ff, *blocks_of(block, family), multipliers(block, family))
+    kind, terms = shape_of(block, family, dsp=dsp)
+    table = TABLE[family][kind]
+    lut4, ff = _sum(table["lut4"], terms["lut4"]), _sum(table["ff"], terms["ff"])
+    cost = Cost(lut4, ff, *blocks_of(block, family), multipliers(block, family, dsp=dsp))
     return cost + order_price(block, family) if isinstance(block, MvtuPlan) else cost
+
+
+def shape_of(
+    block: Block, family: str, *, dsp: bool = False
+) -> tuple[str, dict[str, dict[str, float]]]:
+    """Name the kind of a block in the table, and give the terms of ``lut4`` and ``ff``.
+
+    Parameters
+    ----------
+    block, family, dsp
+        As `price` has them.
+    """
+    kind = kind_of(block)
+    found = {"lut4": terms_of(block, family), "ff": registers_of(block, family)}
+    if family == "ice40" and multipliers(block, family, dsp=dsp):
+        kind += "_mac16" if isinstance(block, IntMvtuPlan) else ""
+        found = {
+            what: {name: value for name, value in terms.items() if name not in _INSIDE}
+            for what, terms in found.items()
+        }
+    return kind, found
 
 
 def order_price(block: MvtuPlan, family: str) -> Cost:
@@ -109,6 +141,6 @@ def _sum(table: Mapping[str, float], terms: Mapping[str, float]) -> int:
     return max(0, round(sum(table.get(name, 0) * value for name, value in terms.items())))
 
 
-def price_all(blocks: Iterable[Block], family: str) -> Cost:
+def price_all(blocks: Iterable[Block], family: str, *, dsp: bool = False) -> Cost:
     """Price blocks together, without the link."""
-    return sum((price(block, family) for block in blocks), Cost())
+    return sum((price(block, family, dsp=dsp) for block in blocks), Cost())

@@ -37,8 +37,8 @@ class _Solver:
     there is none, cells and `_PRICE` for each block RAM.
     """
 
-    def __init__(self, graph: Graph, family: str, budget: Budget | None) -> None:
-        self.network = Network(graph, family)
+    def __init__(self, graph: Graph, family: str, budget: Budget | None, *, dsp: bool) -> None:
+        self.network = Network(graph, family, dsp=dsp)
         self.budget = budget
         # Fewer block RAMs than one cell is worth.
         self._weights = (
@@ -104,7 +104,8 @@ class _Solver:
 
     def estimate(self, folding: Folding) -> Estimate:
         """Price a folding."""
-        return estimate(self.network.graph, folding, self.network.family)
+        network = self.network
+        return estimate(network.graph, folding, network.family, dsp=network.dsp)
 
 
 def solve(
@@ -148,7 +149,8 @@ def solve(
     ValueError
         If there is no model of the family.
     """
-    solver = _Solver(graph, checked_family(family), budget)
+    dsp = budget is not None and budget.dsp > 0
+    solver = _Solver(graph, checked_family(family), budget, dsp=dsp)
     if fps is not None:
         return _for_rate(solver, fps, clock_hz)
     if budget is None:
@@ -202,26 +204,41 @@ def _too_fast(
     slower = solver.fastest(solver.caps())
     if slower is None:
         return _too_big(solver, budget)
-    wanted = _Solver(solver.network.graph, solver.network.family, None)
-    folding = wanted.cheapest(cycles, _UNLIMITED)
+    folding = _boundless(solver).cheapest(cycles, _UNLIMITED)
     assert folding is not None
-    total = solver.estimate(folding)
+    needs, has = _sizes(solver.estimate(folding).cost, budget)
     rate = _rate(clock_hz, solver.estimate(slower).cycles)
     return DoesNotFit(
-        f"{fps:g} images/s of '{solver.network.graph.name}' need about {total.lut4} LUT4 and "
-        f"{total.ebr} block RAMs; the device has {budget.lut4} and {budget.ebr}.",
+        f"{fps:g} images/s of '{solver.network.graph.name}' need about {needs}; "
+        f"the device has {has}.",
         f"Ask for at most {rate} images/s, or choose a larger board.",
     )
 
 
 def _too_big(solver: _Solver, budget: Budget) -> DoesNotFit:
     network = solver.network
-    least = _Solver(network.graph, network.family, None).cheapest(network.targets()[-1], _UNLIMITED)
+    least = _boundless(solver).cheapest(network.targets()[-1], _UNLIMITED)
     assert least is not None
-    total = solver.estimate(least)
+    needs, has = _sizes(solver.estimate(least).cost, budget)
     return DoesNotFit(
         f"'{network.graph.name}' holds {network.weight_bits} weight bits; its smallest folding "
-        f"takes about {total.lut4} LUT4 and {total.ebr} block RAMs; "
-        f"the device has {budget.lut4} and {budget.ebr}.",
+        f"takes about {needs}; the device has {has}.",
         "Choose a larger board or a smaller network.",
     )
+
+
+def _boundless(solver: _Solver) -> _Solver:
+    """Solve the same without a device's limits."""
+    network = solver.network
+    return _Solver(network.graph, network.family, None, dsp=network.dsp)
+
+
+def _sizes(total: Cost, budget: Budget) -> tuple[str, str]:
+    """Say what is needed and what there is; of multipliers only where there are too few."""
+    kinds = {"LUT4": (total.lut4, budget.lut4), "block RAMs": (total.ebr, budget.ebr)}
+    if total.dsp > budget.dsp:
+        kinds["multipliers"] = total.dsp, budget.dsp
+    needs = [f"{needed} {kind}" for kind, (needed, _) in kinds.items()]
+    has = [f"{there}" for _, there in kinds.values()]
+    shown = [" and ".join([", ".join(words[:-1]), words[-1]]) for words in (needs, has)]
+    return shown[0], shown[1]

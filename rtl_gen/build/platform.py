@@ -153,7 +153,7 @@ def prepare(
     _check_clock(board)
     platform: Any = platform_of(board)
     ecp5 = board.family == "ecp5"
-    equip(platform, board.family)
+    equip(platform, board.family, dsp=board.budget.dsp > 0)
     if ecp5:
         platform.add_file(carry_cells.FILE, carry_cells.CELLS)
     options = ["--seed", str(int(seed)), "--freq", f"{board.clock.sync_hz / 1_000_000:.6f}"]

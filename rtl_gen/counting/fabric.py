@@ -5,13 +5,14 @@ from typing import Any
 from bnnhw.fold.memory import SHAPES
 
 from ..ecp5_sum import accumulator
+from ..mac16 import mac16
 from ..unrolled_adders import ecp5_adder, ecp5_halver
 from . import codes, ecp5, ice40
 
 __all__ = ["Fabric", "equip"]
 
 
-def equip(platform: Any, family: str) -> None:
+def equip(platform: Any, family: str, *, dsp: bool = False) -> None:
     """Give a platform the popcounts, adders and accumulators of its family, and say how RAMs are.
 
     Parameters
@@ -20,6 +21,8 @@ def equip(platform: Any, family: str) -> None:
         Any object; attributes are set.
     family : str
         ``"ecp5"`` or ``"ice40"``.
+    dsp : bool
+        An iCE40 has multipliers; of ECP5 all have, and Yosys finds their use.
     """
     if family == "ecp5":
         platform.get_popcount = ecp5.popcount
@@ -33,6 +36,8 @@ def equip(platform: Any, family: str) -> None:
     if family == "ice40":
         platform.get_popcount = ice40.popcount
         platform.get_match_count = ice40.match_count
+        if dsp:
+            platform.get_multiplier = mac16
 
 
 class Fabric:
@@ -40,10 +45,10 @@ class Fabric:
 
     Parameters
     ----------
-    family : str
+    family, dsp
         As in `equip`.
     """
 
-    def __init__(self, family: str) -> None:
+    def __init__(self, family: str, *, dsp: bool = False) -> None:
         self.family = family
-        equip(self, family)
+        equip(self, family, dsp=dsp)

@@ -45,7 +45,9 @@ def measure(settings: Settings) -> list[Row]:
     for seed in range(3 if settings.quick else _SEEDS):
         for family in _FAMILIES:
             settings.say(f"blocks number {seed} for {family}")
-            rows += _synthesised([(kind, seed) for kind in KINDS], family)
+            for dsp in (False, True) if family == "ice40" else (False,):
+                own = [(kind, seed) for kind in KINDS if kind.endswith("_mac16") == dsp]
+                rows += _synthesised(own, family, dsp=dsp)
     if not settings.quick:
         POINTS.write_text(json.dumps(rows, indent=None).replace("], [", "],\n [") + "\n")
         _TABLE.write_text(table_text(read(rows)), encoding="utf-8")
@@ -63,8 +65,8 @@ def component(block: Block) -> Any:
     )  # fmt: skip
 
 
-def _synthesised(points: list[tuple[str, int]], family: str) -> list[list[Any]]:
-    found = synthesise_all([component(draw(*point, family)) for point in points], family)
+def _synthesised(points: list[tuple[str, int]], family: str, *, dsp: bool) -> list[list[Any]]:
+    found = synthesise_all([component(draw(*point, family)) for point in points], family, dsp=dsp)
     return [[*point, family, cells] for point, cells in zip(points, found, strict=True) if cells]
 
 
@@ -81,7 +83,7 @@ def errors(points: list[Point]) -> list[Row]:
     """Hold points against the model."""
     found = []
     for point in points:
-        cost = price(point.block, point.family)
+        cost = price(point.block, point.family, dsp=point.dsp)
         found.append(
             {
                 "kind": point.kind,

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnnhw.cost.model import order_price
-from bnnhw.cost.registers import registers_of
-from bnnhw.cost.terms import kind_of, terms_of
+from bnnhw.cost.model import order_price, shape_of
 from bnnhw.plan import Block, MvtuPlan
 
 from .cost_points import draw
@@ -55,6 +53,16 @@ class Point:
         return draw(self.kind, self.seed, self.family)
 
     @property
+    def dsp(self) -> bool:
+        """Whether it was measured on an iCE40 with multipliers."""
+        return self.kind.endswith("_mac16")
+
+    @property
+    def shape(self) -> tuple[str, dict[str, dict[str, float]]]:
+        """The kind in the table, and the terms."""
+        return shape_of(self.block, self.family, dsp=self.dsp)
+
+    @property
     def held_out(self) -> bool:
         """Whether it only tests the model."""
         return self.seed % 4 == 3
@@ -81,7 +89,7 @@ def fit(points: Sequence[Point]) -> dict[str, dict[str, dict[str, dict[str, floa
     table: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     groups: dict[tuple[str, str], list[Point]] = {}
     for point in points:
-        groups.setdefault((point.family, kind_of(point.block)), []).append(point)
+        groups.setdefault((point.family, point.shape[0]), []).append(point)
     for (family, kind), own in sorted(groups.items()):
         found = {what: _solved(own, family, what) for what in ("lut4", "ff")}
         table.setdefault(family, {})[kind] = found
@@ -92,11 +100,10 @@ def fit(points: Sequence[Point]) -> dict[str, dict[str, dict[str, dict[str, floa
 
 def _solved(points: Sequence[Point], family: str, what: str) -> dict[str, float]:
     """Fit what the points of a kind have of one resource."""
-    terms_of_it = terms_of if what == "lut4" else registers_of
     # A term that no point has which is used for fitting keeps what it was thought to take.
-    names = sorted({name for point in points for name in terms_of_it(point.block, family)})
+    names = sorted({name for point in points for name in point.shape[1][what]})
     points = [point for point in points if not point.held_out]
-    rows = [terms_of_it(point.block, family) for point in points]
+    rows = [point.shape[1][what] for point in points]
     matrix = np.array([[terms.get(name, 0.0) for name in names] for terms in rows])
     aim = np.array([point.cells[what] - _apart(point, what) for point in points], float)
     guess = np.array([guessed(family, what, name) for name in names])

@@ -45,7 +45,12 @@ class _Row(wiring.Component):
 
 
 def synthesise_all(
-    components: Sequence[Any], family: str, *, limit: float = 1800, keep: Path | None = None
+    components: Sequence[Any],
+    family: str,
+    *,
+    limit: float = 1800,
+    keep: Path | None = None,
+    dsp: bool = False,
 ) -> list[dict[str, int] | None]:
     """Synthesise components beside one another, each by itself.
 
@@ -58,6 +63,8 @@ def synthesise_all(
         Seconds for Yosys.
     keep : Path or None
         Where to put the netlist.
+    dsp : bool
+        An iCE40 has multipliers.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def synthesise_all(
         good = [number for number in range(len(components)) if number not in bad]
         with tempfile.TemporaryDirectory() as name:
             try:
-                modules = _modules(components, good, family, Path(name), limit)
+                modules = _modules(components, good, Fabric(family, dsp=dsp), Path(name), limit)
             except ToolFailed:
                 log = Path(name) / "yosys.log"
                 named = _EXTRACTED.findall(log.read_text()) if log.exists() else []
@@ -92,10 +99,10 @@ def synthesise_all(
 
 
 def _modules(
-    components: Sequence[Any], chosen: Sequence[int], family: str, folder: Path, limit: float
+    components: Sequence[Any], chosen: Sequence[int], platform: Any, folder: Path, limit: float
 ) -> Mapping[str, Any]:
     """Run Yosys once."""
-    platform: Any = Fabric(family)
+    family: str = platform.family
     if family == "ecp5":
         platform.block_ram_shapes = SHAPES[family]
     row = _Row({number: components[number] for number in chosen})

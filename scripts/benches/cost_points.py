@@ -312,6 +312,7 @@ KINDS: Mapping[str, Callable[[Dice], Block]] = {
     "ternary": _ternary,
     "mask": _mask,
     "link": _link,
+    "intmvtu_mac16": lambda dice: int_mvtu(dice, "mac16"),
     "intmvtu_lut": lambda dice: int_mvtu(dice, "lut"),
 }
 """By the kind that is drawn; some kinds of the model have several."""

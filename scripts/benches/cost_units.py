@@ -139,9 +139,11 @@ def held_mvtu(dice: Dice) -> Block:
 
 
 def int_mvtu(dice: Dice, multiplier: str) -> Block:
-    """Draw a unit with 8-bit weights."""
+    """Draw a unit with 8-bit weights, or one whose products SB_MAC16 takes."""
     shape = _folded(dice, 8 if multiplier == "lut" else 12)
     bits, width = dice.one_of(1, 2, 8, 8), 8
+    if multiplier == "mac16":
+        multiplier, bits = "dsp", dice.one_of(3, 4, 8, 8)
     pe, simd = shape["lanes_out"], shape["lanes_in"]
     folds = shape["rows"] // pe
     depth = folds * (shape["columns"] // simd)

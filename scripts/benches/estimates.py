@@ -59,7 +59,7 @@ def foldings(graph: Graph, board: str) -> Iterator[Folding]:
         return
     hertz = 1e6
     for _ in range(_MOST):
-        cycles = estimate(graph, fold, target.family).cycles
+        cycles = estimate(graph, fold, target.family, dsp=target.budget.dsp > 0).cycles
         yield fold
         slower = ask(fps=hertz / (_STEP * cycles), clock_hz=hertz)
         if slower == fold:
@@ -81,11 +81,12 @@ def measure(settings: Settings) -> list[Row]:
 
 def _measured(settings: Settings, name: str, graph: Graph, board: str, fold: Folding) -> Row:
     target = load_board(board)
-    guess = estimate(graph, fold, target.family)
+    dsp = target.budget.dsp > 0
+    guess = estimate(graph, fold, target.family, dsp=dsp)
     plan = make_plan(graph, fold.on_family(target.family))
     settings.say(f"   {name} on {board}, {plan.cycles:,} clocks")
     core = LinkedAccelerator(plan, clock_hz=target.clock.sync_hz, baud=target.link.baud)
-    cells = synthesise_all([core], target.family)[0]
+    cells = synthesise_all([core], target.family, dsp=dsp)[0]
     assert cells is not None
     row: Row = {"network": name, "board": board, "family": target.family}
     row |= {"cycles": plan.cycles, "cycles_model": guess.cycles}

@@ -13,6 +13,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Module, Signal, Value
 
 from bnnhw.bits import pack_word
+from rtl_gen.counting.fabric import Fabric
 from rtl_gen.integer import IntArray, IntMvtu
 from rtl_gen.multiply import MULTIPLIERS, Multiplier
 from rtl_gen.tools import run_tool, toolchain
@@ -202,19 +203,19 @@ def test_words_in_a_wrong_order_are_caught(name: str) -> None:
         exercise(broken, *layer.traffic(1, 2))
 
 
-SYNTHESIS = {
-    "ecp5": ("synth_ecp5 -nowidelut", "MULT18X18D"),
-    "ice40": ("synth_ice40 -dsp", "SB_MAC16"),
+SYNTHESIS: dict[str, tuple[str, str, Any]] = {
+    "ecp5": ("synth_ecp5 -nowidelut", "MULT18X18D", None),
+    "ice40": ("synth_ice40", "SB_MAC16", Fabric("ice40", dsp=True)),
 }
 
 
 @pytest.mark.parametrize("family", SYNTHESIS)
 def test_a_dsp_block_for_each_multiplier_or_none(family: str, tmp_path: Path) -> None:
-    command, cell = SYNTHESIS[family]
+    command, cell, platform = SYNTHESIS[family]
     layer = Layer((1, 4, 8))
     script = []
     for style in MULTIPLIERS:
-        text = rtlil.convert(layer.unit(2, 2, multiplier=style), name=style)
+        text = rtlil.convert(layer.unit(2, 2, multiplier=style), name=style, platform=platform)
         (tmp_path / f"{style}.il").write_text(text)
         script += [f"read_rtlil {style}.il", f"{command} -top {style}"]
         script += [f"tee -q -o {style}.json stat -json", "design -reset"]
