@@ -46,8 +46,8 @@ and the fastest of them; `bnnhw build --seed` takes one that meets the clock. A 
 placement no router finishes has no Fmax, and does not meet it. fps is the clock
 divided by the clocks of an image, without the line; where no seed meets the clock, the median Fmax
 stands for it. LUT4 are logic cells on iCE40; "at" is the
-commit that was built; rows without one are older. Arrays run freely, and count in carry cells, in
-what was built after 86e86b8a and 357b6ea6. Verilog of the same folding was run in Verilator
+commit that was built; rows without one are older. In all rows with a commit arrays run freely, and
+count in carry cells. Verilog of the same folding was run in Verilator
 (`bnnhw simulate --expect`) and held against the golden model at every layer edge, and against the
 reference of others: logits, classes, taps. Networks of `bnnhw.zoo` have random parameters and
 images; their golden model is held against PyTorch

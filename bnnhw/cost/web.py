@@ -149,7 +149,8 @@ class Web:
             return None
         known, tolls = self._tolls(weights, caps, matter)
         limit = FAR if known is None else int(self._total(known) @ weights)
-        found = self._search(weights, caps, matter, [plain, *least], tolls, limit)
+        scale = self._balance(caps, matter) if known is None else None
+        found = self._search(weights, caps, matter, [plain, *least], tolls, limit, scale)
         return known if found is None else found
 
     def _tolls(self, weights: Ints, caps: Ints, matter: list[int]) -> tuple[list[int] | None, Ints]:
@@ -180,6 +181,29 @@ class Web:
                     tolls[k] = max(0, tolls[k] - int(step[k]) - 1)
         return known, kept
 
+    def _balance(self, caps: Ints, matter: list[int]) -> Ints:
+        """Weigh the resources so that what even the cheapest way takes is much, against the caps.
+
+        A way within the caps takes no more than the caps do by any weights: where all ways do,
+        there is none, which one sum shows and a search only at length.
+        """
+        shares = np.ones(len(matter))
+        best, kept = -np.inf, np.zeros(len(caps), np.int64)
+        whole = np.maximum(caps[matter], 1)
+        for _ in range(_ROUNDS):
+            scale = np.zeros(len(caps), np.int64)
+            scale[matter] = np.rint(shares / shares.sum() * _FINE / whole)
+            to_go = self._to_go(scale)
+            allowed = int(scale[matter] @ caps[matter])
+            over = (int(to_go[0][0]) - allowed) / max(abs(allowed), 1)
+            if over > best:
+                best, kept = over, scale
+            if over > 0:
+                break
+            used = self._total(self._walk(scale, to_go))[matter]
+            shares = shares * np.exp(np.clip(used / whole - 1, -1, 1))
+        return kept
+
     def _search(
         self,
         weights: Ints,
@@ -188,11 +212,15 @@ class Web:
         plain: list[list[Ints]],
         tolls: Ints,
         limit: int,
+        scale: Ints | None,
     ) -> list[int] | None:
         """Follow all ways that may be better than `limit`, step by step."""
         priced = weights * _SCALE + tolls
         tolled = self._to_go(priced)
         slack = int(tolls[matter] @ caps[matter])
+        scaled = [] if scale is None else self._to_go(scale)
+        if scale is not None and scaled[0][0] > scale[matter] @ caps[matter]:
+            return None
         one = np.zeros(1, np.int64)
         labels = _Labels(one, one, np.zeros((1, len(matter)), np.int64), one, one)
         trail = [labels]
@@ -203,6 +231,9 @@ class Web:
             for k, way in zip(range(len(matter)), plain[1:], strict=True):
                 good &= labels.used[:, k] + way[number][place] <= caps[matter[k]]
             toll = labels.used @ tolls[matter] + labels.price * _SCALE + tolled[number][place]
+            if scale is not None:
+                rest = scaled[number][place]
+                good &= labels.used @ scale[matter] + rest <= scale[matter] @ caps[matter]
             if limit < FAR:
                 good &= toll - slack < limit * _SCALE
             labels = _undominated(labels.of(np.flatnonzero(good)))
@@ -218,6 +249,7 @@ class Web:
 
 _SCALE = 64
 _ROUNDS = 40
+_FINE = 1 << 24
 
 
 def _grown(labels: _Labels, stage: Stage, weights: Ints, matter: list[int]) -> _Labels:

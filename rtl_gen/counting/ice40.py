@@ -134,17 +134,23 @@ def pair_groups(width: int, most: int) -> list[int]:
 
 
 @lru_cache(maxsize=256)
-def _pairs_heap(width: int, registered: bool) -> tuple[list[int], Heap]:
-    """Choose groups of pairs, and make the heap of what they give."""
-    levels = max(adder_levels(width) - 1, 0)
+def _pairs_heap(width: int, registered: bool) -> tuple[list[int], Heap, int]:
+    """Choose groups of pairs, and make the heap of what they give, with the levels before it.
+
+    Counters are the first level. The search finds no levels for some widths (of those up to 512,
+    240 and 24 from 418 on): there they stand in front of the first additions, between the same
+    registers.
+    """
+    offset = min(adder_levels(width), 1)
     # Counters in a row are slow: between registers there is one.
     fives = pair_groups(width, 1 if registered else 2)
     threes = [3] * (width // 3) + [width % 3] * (width % 3 > 0)
-    for groups in (fives, threes):
+    for groups, before in ((fives, offset), (threes, offset), (fives, 0)):
         ones = sum(2 if size == 4 else 1 for size in groups)
         twos = sum((size + (size == 2) - (size == 4)) // 2 for size in groups)
+        levels = adder_levels(width) - before
         if shape(0, (ones, twos), levels, False) is not None:
-            return groups, _dots_heap(ones, twos, levels)
+            return groups, _dots_heap(ones, twos, levels), before
     raise AssertionError(f"A count of {width} pairs must fit its levels")
 
 
@@ -189,9 +195,7 @@ def match_count(component: Any, *, cells: bool = True) -> Module:
     pairs = list(zip(component.i_activation, component.i_weight, strict=True))
     ones: list[Value] = []
     twos: list[Value] = []
-    levels = adder_levels(component.width)
-    offset = min(levels, 1)
-    groups, heap = _pairs_heap(component.width, component.every != 0)
+    groups, heap, offset = _pairs_heap(component.width, component.every != 0)
     at = 0
     for size in groups:
         counter = PairCounter(pairs[at : at + size], differ=component.complement, cells=cells)

@@ -65,7 +65,8 @@ _INTRO = """# Performance
 
 Written by `scripts/bench`, which one command runs on a fresh machine; nothing here is copied by
 hand. Rows are in [performance.json](performance.json). A part that was not measured in the last
-run keeps what an earlier one found, with that run's conditions under its heading.
+run keeps what an earlier one found, with that run's conditions under its heading. What stays short
+of its aim, and why, is in [limits.md](limits.md).
 
 """
 

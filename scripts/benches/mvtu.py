@@ -29,6 +29,25 @@ _POINTS = (
 )
 _QUICK = (("25k", "ecp5", 16, 2, "speed"),)
 _NAMES = {"25k": "ECP5-25F -6", "45k": "ECP5-45F -6", "hx8k": "iCE40 HX8K", "up5k": "iCE40 UP5K"}
+_FREQ = 300
+"""Constraint of place and route in MHz."""
+# FINN's RTL unit by device, SIMD, PE: LUT4 or cells, MHz; see `_PEERS_NOTE`.
+_PEERS = {
+    ("25k", 32, 8): (1001, 86.4),
+    ("45k", 64, 16): (3211, 73.3),
+    ("hx8k", 64, 4): (867, 58.6),
+    ("up5k", 64, 4): (867, 22.4),
+    ("hx8k", 32, 4): (510, 67.1),
+}
+_PEERS_NOTE = """### Beside FINN's RTL unit
+
+The RTL of FINN's matrix-vector unit (Alam et al., `asadalam/FINN_MatrixVector_RTL` at
+c470263714ad) with XNOR lanes, for the same matrix, SIMD and PE, without its stream wrapper and
+output registers, which take more. This script does not measure it: it went once through
+Yosys 0.70 (`read_slang`; `-nowidelut` on ECP5, its best flags, as for ours) and nextpnr 0.11.1
+(constraint 400 MHz on ECP5, 300 MHz on iCE40 with router2; median of three seeds, two at 64 x 16).
+The ratio is ours over FINN's in operations a second and LUT4. FINN's tree of
+2026-04-14 (`Xilinx/finn` at 39f0c9a) has no binary unit in RTL that could be run."""
 
 
 def unit(simd: int, pe: int, pipeline: str, *, seed: int = 1) -> Mvtu:
@@ -62,7 +81,7 @@ def measure(settings: Settings) -> list[Row]:
         # nextpnr's own choice of a router on ECP5; on iCE40 that one can run for ever.
         router = "router1" if family == "ecp5" else "router2"
         clocks = place(
-            netlist, seeds=range(1, settings.seeds + 1), device=device, freq=300, router=router
+            netlist, seeds=range(1, settings.seeds + 1), device=device, freq=_FREQ, router=router
         )
         rows.append(
             {
@@ -119,6 +138,36 @@ def page(rows: list[Row]) -> str:
         "CNV's second convolution: a matrix of 64 x 576, one threshold a row, 28 x 28 pixels. "
         "Everything is counted: replay buffer, weights in block RAM, thresholds, and the queue "
         "for results. LUT4 are as packed by nextpnr (on iCE40 logic cells), without the harness; "
-        "the clock is the median over the seeds, placed alone on the device and routed by "
-        "nextpnr's router1 on ECP5, router2 on iCE40.\n\n" + markdown_table(head, lines)
+        f"the clock is the median over the seeds, placed alone on the device (constraint {_FREQ} "
+        "MHz) and routed by nextpnr's router1 on ECP5, router2 on iCE40.\n\n"
+        + markdown_table(head, lines)
+        + f"\n{_PEERS_NOTE}\n\n{_beside(rows)}"
     )
+
+
+def _beside(rows: list[Row]) -> str:
+    """Hold each row against FINN's unit on the same device."""
+    lines = []
+    for row in rows:
+        simd, pe = row["simd"], row["pe"]
+        peer = _PEERS.get((row["device"], simd, pe))
+        if peer is None:
+            continue
+        lut4, clock = peer
+        theirs = 2 * simd * pe * clock / lut4
+        ours = figures(row)
+        lines.append(
+            [
+                _NAMES[row["device"]],
+                f"{simd} x {pe}",
+                row["pipeline"],
+                f"{lut4:,}",
+                f"{clock:.1f}",
+                f"{theirs:.1f}",
+                f"{ours['Mops/s a LUT4']:.1f}",
+                f"{ours['Mops/s a LUT4'] / theirs:.2f}",
+            ]
+        )
+    head = ["device", "SIMD x PE", "pipeline of ours", "FINN's LUT4", "FINN's MHz",
+            "FINN's Mops/s/LUT4", "our Mops/s/LUT4", "ratio"]  # fmt: skip
+    return markdown_table(head, lines)

@@ -22,6 +22,20 @@ results.md. Binary operations are two, XNOR and count, for each weight of 1 bit 
 meets it, whatever the width of its activations: the first layer of CNV, whose pixels have 8 bits,
 counts once. Latency is the first answer's at Fmax, from reset to its last word, in clocks of the
 simulation."""
+# Networks whose weights are read once an image, whatever the folding; device, bits that a block RAM
+# delivers a clock, and bits of weights that the row's folding keeps in LUTs.
+_BANDWIDTH = (
+    ("TFC W1A1", "iCE40HX8K", 16, 64 * 64 + 64 * 64 + 10 * 64),
+    ("SFC's shape", "LFE5U-25F", 36, 0),
+)
+_BANDWIDTH_NOTE = """### Share of the weights' bandwidth
+
+In layers that are fully connected, every weight is read once an image: block RAMs that all deliver
+a word of weights in each clock (36 bits on ECP5, 16 on iCE40) bound the images a second. The share
+is the bits of weights read an image, over the bits that the ports of all block RAMs in the design,
+those of queues and of the link too, deliver in the clocks of an image; it does not depend on the
+clock's frequency. Bits that lie in LUTs take no port: they are in a column of their own, not in the
+share."""
 
 
 def measure(settings: Settings) -> list[Row]:
@@ -90,7 +104,34 @@ def page(rows: list[Row]) -> str:
                 late,
             ]
         )
-    return f"{_INTRO}\n\n{markdown_table(heads, lines)}"
+    return f"{_INTRO}\n\n{markdown_table(heads, lines)}\n{_BANDWIDTH_NOTE}\n\n{_bandwidth(rows)}"
+
+
+def _bandwidth(rows: list[Row]) -> str:
+    """Give the share of each network that is bound by its weights."""
+    lines = []
+    for name, device, width, in_luts in _BANDWIDTH:
+        for row in rows:
+            if row["name"] != name or not row["device"].startswith(device):
+                continue
+            # Two operations for each weight.
+            read = row["operations"] // 2 - in_luts
+            delivered = row["ebr"] * width * row["cycles"]
+            lines.append(
+                [
+                    name,
+                    row["device"],
+                    f"{read:,}",
+                    f"{in_luts:,}",
+                    f"{row['ebr']} × {width}",
+                    row["cycles"],
+                    f"{delivered:,}",
+                    f"{read / delivered:.1%}",
+                ]
+            )
+    heads = ["network", "device", "bits of weights in block RAM", "in LUTs", "block RAM × bits",
+             "clocks/image", "bits delivered an image", "share"]  # fmt: skip
+    return markdown_table(heads, lines)
 
 
 def plots(rows: list[Row], folder: Path) -> list[Path]:

@@ -41,13 +41,18 @@ TRAINED = {
 WAYS = {"each row alone": 1, "two rows share": 2, "three rows share": 3, "best group": None}
 _ROWS = 24
 _TFC = "TFC_1W1A.onnx"
+_FREQ = 120
+"""Constraint of place and route in MHz."""
 
 _INTRO = """All rows of a matrix at once, one vector a clock. LUT4 are those of the counts of all
-rows (``2 * part - whole``; a constant of each row is absorbed in its threshold), combinational, as
-nextpnr-ecp5 has packed them; Yosys with `-nowidelut` and the carry cells of `rtl_gen.counting`,
-which rest on Yosys's and nextpnr's models. "Yosys alone" is the same program written as sums. The
-estimate is what chooses the groups. Rows of trained layers are no more alike than random ones:
-what sharing saves is the same for both."""
+rows (``2 * part - whole``; a constant of each row is absorbed in its threshold), combinational,
+as nextpnr-ecp5 has packed them; Yosys with `-nowidelut` and the carry cells of
+`rtl_gen.counting`, which rest on Yosys's and nextpnr's models. "Yosys alone" is the same program
+written as sums: the counts are shared there as well, so that the row shows what the cells save,
+not the sharing. What Yosys makes of plain sums, one for each row, stands under
+[Popcounts](#popcounts), in the rows of bits without registers: about two LUT4 a weight from 64
+lanes on, with `-nowidelut`. The estimate is what chooses the groups. Rows of trained layers are
+no more alike than random ones: what sharing saves is the same for both."""
 
 
 class Counts(wiring.Component):
@@ -178,7 +183,7 @@ def _network(settings: Settings, model: Path) -> Row:
     netlist = synthesise(Units(plan), "ecp5", limit=4 * 3600)
     # Seeds of a design of this size take a quarter of an hour each.
     seeds = range(1, min(settings.seeds, 3) + 1)
-    fmax = place(netlist, seeds=seeds, device="45k", freq=120, limit=2 * 3600)
+    fmax = place(netlist, seeds=seeds, device="45k", freq=_FREQ, limit=2 * 3600)
     return {
         "network": "TFC W1A1",
         "weights": sum(unit.rows * unit.columns for unit in plan.units),
@@ -214,7 +219,8 @@ def _told(row: Row) -> str:
     fmax = statistics.median(row["fmax_mhz"])
     return (
         f"{row['network']}, all layers unrolled, up to the logits, LFE5U-45F -6: an image a clock, "
-        f"{fmax:.1f} M images/s at the median Fmax of {len(row['fmax_mhz'])} seeds, "
+        f"{fmax:.1f} M images/s at the median Fmax of {len(row['fmax_mhz'])} "
+        f"{'seed' if len(row['fmax_mhz']) == 1 else 'seeds'} (constraint {_FREQ} MHz), "
         f"{row['lut4']:,} LUT4 ({row['lut4'] / row['weights']:.3f} a weight), {row['ff']:,} "
         f"flip-flops, {row['latency']} clocks of latency. Images come from a shift register on the "
         "chip and logits leave as one bit, because no package has pins for 784 bits a clock."

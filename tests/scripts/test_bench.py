@@ -96,3 +96,23 @@ def test_stored_page_is_that_of_the_stored_rows(tmp_path: Path) -> None:
     docs = frame.ROOT / "docs"
     frame.write_page(Store(docs / "performance.json"), tmp_path)
     assert (tmp_path / "performance.md").read_text() == (docs / "performance.md").read_text()
+
+
+def test_units_beside_the_peer() -> None:
+    """32 × 8 lanes: 512 operations a clock, FINN's 1,001 LUT4 at 86.4 MHz."""
+    row = {"device": "25k", "simd": 32, "pe": 8, "pipeline": "speed", "lut4": 512, "ff": 1,
+           "ebr": 1, "fmax": [90.0, 100.0, 88.384]}  # fmt: skip
+    other = {**row, "simd": 16}
+    text = frame.load("mvtu").page([row, other])
+    assert "| ECP5-25F -6 | 32 x 8 | speed | 1,001 | 86.4 | 44.2 | 90.0 | 2.04 |" in text
+    assert text.count("| ECP5-25F -6 | 16 x 8 |") == 1, "no peer was measured there"
+
+
+def test_share_of_bandwidth() -> None:
+    row = {"name": "SFC's shape", "device": "LFE5U-25F-8MG285", "operations": 3600, "lut4": 10,
+           "ebr": 5, "fmax_mhz": 1.0, "runs": 1, "cycles": 20, "latency": 1}  # fmt: skip
+    small = {**row, "name": "TFC W1A1", "device": "iCE40HX8K-CT256", "operations": 2 * 10_432}
+    text = frame.load("networks").page([row, small, {**row, "name": "digits"}])
+    assert "| 1,800 | 0 | 5 × 36 | 20 | 3,600 | 50.0% |" in text
+    assert "| 1,600 | 8,832 | 5 × 16 | 20 | 1,600 | 100.0% |" in text
+    assert text.count("%") == 2

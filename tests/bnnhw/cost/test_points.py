@@ -4,6 +4,7 @@ import importlib
 import json
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,3 +63,13 @@ def test_every_kind_of_structure_was_tested(points: Any) -> None:
     wanted = {(family, kind) for family, kinds in TABLE.items() for kind in kinds}
     # What was never measured is said to be so in its coefficients.
     assert wanted - tested == {("ecp5", "unrolled"), ("ice40", "unrolled")}
+
+
+def test_counts_of_unrolled_layers_are_within_a_tenth() -> None:
+    """No points of these are drawn; on ECP5 the benchmark holds the estimate of their counts."""
+    file = Path(__file__).resolve().parents[3] / "docs" / "performance.json"
+    rows = json.loads(file.read_text(encoding="utf-8"))["unrolled"]["rows"]
+    own = [row for row in rows if "layer" in row and "Yosys" not in row["way"]]
+    assert len(own) >= 16
+    for row in own:
+        assert 0.9 < row["estimate"] / row["lut4"] < 1, row["layer"]

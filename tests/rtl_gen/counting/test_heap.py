@@ -10,6 +10,7 @@ import pytest
 
 from bnnhw.fold.pipeline import adder_levels
 from rtl_gen.counting.carry import (
+    END,
     ONE,
     Chain,
     _settings,
@@ -20,6 +21,7 @@ from rtl_gen.counting.carry import (
     wires_of,
 )
 from rtl_gen.counting.heap import Heap, Kind, Operation
+from rtl_gen.counting.ice40 import _dots_heap, _pairs_heap
 from rtl_gen.counting.lanes import bits_heap, pairs_heap
 
 SIZES = {Kind.FEED: 1, Kind.FULL: 2, Kind.HALF: 1, Kind.FIVE: 4}
@@ -160,21 +162,123 @@ def test_chains_are_short_and_begin_closed(most: int, every: int) -> None:
             assert blocks(half.init, half.pins)
 
 
+def counted(heap: Heap, dots: list[int]) -> int:
+    """Add the dots from outside by what the kinds of operations mean, whatever builds them."""
+    values = dict(enumerate(dots))
+    for level in heap.levels:
+        for segment in level.segments:
+            carry = 0
+            for operation in segment.operations:
+                total = carry + sum(values[dot] for dot in operation.takes)
+                if operation.kind is not Kind.FEED:
+                    (given,) = operation.gives
+                    values[given] = total & 1
+                    total >>= 1
+                carry = total
+            values[segment.end] = carry
+    return sum(values[dot] << k for k, dot in enumerate(heap.result) if dot is not None)
+
+
+def check_ice40(heap: Heap) -> None:
+    """Its wiring, without fives, and its count of corners and of drawn dots."""
+    check_wiring(heap)
+    kinds = {o.kind for level in heap.levels for one in level.segments for o in one.operations}
+    assert Kind.FIVE not in kinds
+    weights = [dot.weight for dot in heap.dots if dot.wires]
+    for word in words(len(weights), 6):
+        dots = [word >> k & 1 for k in range(len(weights))]
+        assert counted(heap, dots) == sum(
+            dot << weight for dot, weight in zip(dots, weights, strict=True)
+        )
+
+
+def check_ice40_pairs(width: int) -> None:
+    for registered in (False, True):
+        groups, heap, offset = _pairs_heap(width, registered)
+        assert sum(groups) == width
+        assert len(heap.levels) + offset == adder_levels(width)
+        # What counters give is worth as much as there are pairs; that of two pairs may be 3.
+        outside = [dot for dot in heap.dots if dot.wires]
+        assert sum(1 << dot.weight for dot in outside) == width + groups.count(2)
+        check_ice40(heap)
+
+
+def check_ice40_bits(width: int) -> None:
+    for inverted in {0, width // 2, width}:
+        thirds, left = divmod(inverted, 3)
+        heap = _dots_heap(width - inverted + thirds + left, thirds, adder_levels(width))
+        assert len(heap.levels) == adder_levels(width)
+        check_ice40(heap)
+
+
+# 240 pairs are more than the levels behind their counters can add.
+@pytest.mark.parametrize("width", [1, *WIDTHS, 240])
+def test_ice40_pairs(width: int) -> None:
+    check_ice40_pairs(width)
+
+
+@pytest.mark.parametrize("width", [1, *WIDTHS])
+def test_ice40_bits(width: int) -> None:
+    check_ice40_bits(width)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(1, 512, 64))
+def test_ice40_up_to_512(start: int) -> None:
+    for width in range(start, start + 64):
+        check_ice40_pairs(width)
+        check_ice40_bits(width)
+
+
+def test_dropped_carry_is_seen() -> None:
+    """A segment of an iCE40 heap whose end is another's."""
+    heap = _dots_heap(9, 4, adder_levels(17))
+    check_ice40(heap)
+    place, level = next(
+        (k, level) for k, level in enumerate(heap.levels) if len(level.segments) > 1
+    )
+    first, second = level.segments[:2]
+    segments = (replace(first, end=second.end), *level.segments[1:])
+    levels = [*heap.levels[:place], replace(level, segments=segments), *heap.levels[place + 1 :]]
+    with pytest.raises(AssertionError):
+        check_wiring(Heap(heap.dots, levels, heap.result))
+    weights = [dot.weight for dot in heap.dots if dot.wires]
+    swapped = [heap.result[1], heap.result[0], *heap.result[2:]]
+    assert any(
+        counted(Heap(heap.dots, heap.levels, swapped), dots)
+        != sum(dot << weight for dot, weight in zip(dots, weights, strict=True))
+        for dots in ([word >> k & 1 for k in range(len(weights))] for word in words(13, 6))
+    )
+
+
 def test_flipped_table_is_seen() -> None:
-    """One bit of one table, in each chain."""
+    """One bit of one table, of each half of each chain."""
     heap = pairs_heap(13, True)
     joined = chains(heap, every=0, most=12)
-    for place, chain in enumerate(joined):
-        at = next(k for k, half in enumerate(chain.halves) if half.init == 0x6996)
-        wrong = replace(chain.halves[at], init=0x6996 ^ 1 << 9)
-        halves = (*chain.halves[:at], wrong, *chain.halves[at + 1 :])
-        twin = [*joined[:place], Chain(halves), *joined[place + 1 :]]
-        mask = (1 << 13) - 1
-        assert any(
-            count_bits(heap, twin, word) != (word >> 13 ^ word & mask).bit_count()
+    full = (1 << 13) - 1
+    assert len(joined) > 2
+
+    def wrong(twin: list[Chain]) -> bool:
+        return any(
+            count_bits(heap, twin, word) != (word >> 13 ^ word & full).bit_count()
             for word in words(26, 40)
         )
-        break
+
+    for place, chain in enumerate(joined):
+        for at, half in enumerate(chain.halves):
+            # A feed counts by its first four entries, whatever else is connected; an adder may
+            # have entries that no word comes to.
+            feeds = half.init != END and blocks(half.init, half.pins)
+            entries = 4 if feeds else 16
+
+            def flipped(entry: int, chain=chain, at=at, half=half) -> list[Chain]:
+                twin = replace(half, init=half.init ^ 1 << entry)
+                return [Chain((*chain.halves[:at], twin, *chain.halves[at + 1 :]))]
+
+            assert any(
+                wrong([*joined[:place], *flipped(entry), *joined[place + 1 :]])
+                for entry in range(entries)
+            )
 
 
 def test_swapped_wire_is_seen() -> None:

