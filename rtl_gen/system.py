@@ -54,11 +54,11 @@ class LinkedAccelerator(wiring.Component):
     Requests wait in the link's buffers while the accelerator works, so that line and hardware
     overlap; answers leave in the order of the requests. Random bytes on the line wedge nothing.
 
-    An image takes the longest of what works side by side: ``plan.cycles`` clocks in the
-    accelerator, a clock a byte and the width converters' in front of it and behind it, and on the
-    line ``10 * divisor`` clocks for each byte of request or answer of a UART (`divisor_for`), with
-    their framing; how many that are, `docs/protocol.md` says. Where the line waits, the accelerator
-    stalls, and loses nothing.
+    Where the line does not limit, an image of f bytes takes ``max(plan.cycles, 2 * f)`` clocks, or
+    one for each byte of its answer where these are more: a byte of a request leaves its buffer
+    every two. On a UART a byte of a request takes ``10 * divisor`` clocks (`divisor_for`), one of
+    an answer one clock more. While answers wait for the line the accelerator stalls, and nothing
+    is lost.
 
     Parameters
     ----------
