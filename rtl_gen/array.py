@@ -18,9 +18,11 @@ class PEArray(wiring.Component):
 
     Takes one activation word and one weight word together, each clock. After `folds` of them one
     word with a count for each PE leaves, `latency` clocks after the last one was taken; the next
-    vector follows without a bubble. Nothing stops the array: a vector's last word is taken only if
-    there is a place for the result among the `depth` at the end, so that nothing is lost while the
-    output stalls. No path leads from `o.ready` to the array, nor combinationally to another port.
+    vector follows without a bubble, `folds` clocks a vector. With the `core` clocks of `ArrayCore`
+    that latency is ``core + (1 if folds >= core + 3 else 2)``. Nothing stops the array: a vector's
+    last word is taken only if there is a place for the result among the `depth` at the end, so that
+    nothing is lost while the output stalls. No path leads from `o.ready` to the array, nor
+    combinationally to another port.
 
     Parameters
     ----------

@@ -250,7 +250,9 @@ class BatchedArray(wiring.Component):
     With SF = ceil(columns / simd), NF = ceil(rows / pe) and B = `vectors`, a batch takes NF·SF·B
     clocks without a bubble between batches, and NF·SF weight words: one every B clocks, where an
     array without batches takes one a clock. From the first input word taken to the first result
-    there are `latency` clocks if no side waits. The work runs over (row group n, word s, vector b),
+    there are `latency` clocks if no side waits: ``core + 5`` with the `core` clocks of `ArrayCore`,
+    and where SF > 1 the ``(B - 1) * SF + (SF - 2) * B + 1`` before the first vector's last word can
+    go. The work runs over (row group n, word s, vector b),
     b fastest: vectors b = 0 … B−1 of row group 0 leave, then those of row group 1, and so on. A
     stalled output stops the array; nothing is lost. It holds 2·B·SF words of activations and
     B·PE sums.

@@ -22,6 +22,10 @@ class ArrayCore(wiring.Component):
     result is there for a clock, `latency` clocks behind a vector's final group. Whoever sends
     groups must know that there is room for what becomes of them.
 
+    One group a clock. With the ``L = simd.bit_length() - 1`` levels of adders of a count, `latency`
+    is 3 where `every` is 0, and else ``2 + (every == 1) + max(1, ceil(L / every))``: the matches,
+    the accumulator, the way to the elements, and the registers of the count.
+
     Parameters
     ----------
     pe, simd, bits : int

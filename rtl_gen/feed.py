@@ -27,7 +27,7 @@ class Feed(wiring.Component):
     clock at which it is taken, and `i.ready` is `go`. Read repeatedly, vectors lie in two banks:
     one is read, the other is filled; a word can go at the clock after that at which it was taken,
     and no combinational path leads to `i.ready`. One group a clock, without a bubble between
-    vectors.
+    vectors: a vector takes ``words * repeats`` clocks, a frame of V vectors V times as many.
 
     Parameters
     ----------

@@ -16,7 +16,9 @@ class HeldFeed(Feed):
     the vector is the fastest index. Words are written where they will be read, into one of two
     banks, which is read once it is full: a word can go at the clock after that at which the last
     one of its lot was taken. One group a clock, without a bubble between lots, as long as lots are
-    there.
+    there: a lot takes ``hold * words * repeats`` clocks, a frame of V vectors
+    ``V * words * repeats``. Without `go` everything stands still, but for the other bank, which
+    fills.
 
     Parameters
     ----------

@@ -18,7 +18,9 @@ class InOrder(wiring.Component):
 
     Two banks, one is filled while the other is read, from when it is full: the first word leaves
     `bnnhw.fold.array.REORDER` clocks after the last one of its lot came. One word a clock in and
-    out, without a bubble; the input waits when both banks are full.
+    out, without a bubble: a lot takes ``folds * vectors`` clocks, and its first word leaves
+    ``folds * vectors + 1`` clocks after its first one came. The input waits when both banks are
+    full.
 
     Parameters
     ----------

@@ -18,8 +18,9 @@ class Add(wiring.Component):
 
     A word leaves for each word of all inputs: lane by lane ``sum(factors[k] * code_k)``, cut to
     `bits_out` bits. One word of every input is taken together, so an input waits for the others;
-    `ready` follows every `valid`, and `o.ready`. Latency 1, one word per clock, one register;
-    while `o` stalls, all inputs wait. `o.last` is that of `i0`; the others' is not read.
+    `ready` follows every `valid`, and `o.ready`. Latency 1, one word per clock, so as many clocks a
+    frame as it has words; one register. While `o` stalls, all inputs wait. `o.last` is that of
+    `i0`; the others' is not read.
 
     Parameters
     ----------

@@ -14,6 +14,8 @@ class Level(wiring.Component):
     place in front of them. So `some` is a flip-flop, whose next value is a function of the two
     inputs and three flags.
 
+    Takes `up` and `down` in every clock; `some` tells of them in the next one (latency 1).
+
     Parameters
     ----------
     limit : int

@@ -31,9 +31,12 @@ class Mvtu(wiring.Component):
 
     With SF = ceil(columns / simd) and NF = ceil(rows / pe) a vector takes NF·SF clocks (II = 1)
     without a bubble between vectors, a frame `vectors` times as many. From the first input word
-    taken to the first output word there are `latency` clocks if the input never pauses: SF − 1
-    until the vector is in, 1 where it is read repeatedly (NF > 1), and those of
-    `bnnhw.fold.array.unit_room`. The next vector is taken in while this one is read again.
+    taken to the first output word there are `latency` clocks if the input never pauses::
+
+        SF - 1 + (NF > 1) + C + (1 if SF >= C + 3 else 2), with C = 1 + core + behind
+
+    `core` is that of `ArrayCore`; `behind` is 0 for counts and for one fixed threshold, else 1, and
+    ``levels.bit_length()`` with `search`. The next vector is taken in while one is read again.
 
     Nothing stops the array. A vector's last group goes only if there is one of `depth` places for
     its result; so a stalled output stops groups, not registers, and no path leads from `o.ready` to
@@ -45,8 +48,8 @@ class Mvtu(wiring.Component):
 
     With `hold`, so many vectors take turns at each word of weights, which then comes from a memory
     that is as much narrower. They are read once all of them are there, and their results are put
-    into order again where NF > 1: the first word offered comes `latency` clocks after the first one
-    taken, and the frame takes as many clocks as without.
+    into order again where NF > 1. The frame takes as many clocks as without; `latency` is then
+    ``hold * (2 * SF - 1) + C + 2`` with NF = 1, and ``hold * SF * (NF + 1) + C + 3`` with NF > 1.
 
     Parameters
     ----------

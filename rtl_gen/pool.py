@@ -240,8 +240,10 @@ class MaxPool(_Pool):
 class SumPool(_Pool):
     """Send the sum of the codes of every window and channel; for the rest it is as `MaxPool`.
 
-    Padding adds nothing. A code of `o` has the ``bits_out`` bits that the sum of ``kh * kw`` codes
-    below `levels` can need.
+    ``steps_y * steps_x * folds`` clocks a frame, latency
+    ``((kh-1-top) * steps_x + kw-1-left) * folds + 1``, and everything stands still while `o`
+    stalls. Padding adds nothing. A code of `o` has the ``bits_out`` bits that the sum of
+    ``kh * kw`` codes below `levels` can need.
 
     Parameters
     ----------

@@ -54,6 +54,12 @@ class LinkedAccelerator(wiring.Component):
     Requests wait in the link's buffers while the accelerator works, so that line and hardware
     overlap; answers leave in the order of the requests. Random bytes on the line wedge nothing.
 
+    Where the line does not limit, an image of f bytes takes ``max(plan.cycles, 2 * f)`` clocks, or
+    one for each byte of its answer where these are more: a byte of a request leaves its buffer
+    every two. On a UART a byte of a request takes ``10 * divisor`` clocks (`divisor_for`), one of
+    an answer one clock more. While answers wait for the line the accelerator stalls, and nothing
+    is lost.
+
     Parameters
     ----------
     plan : Plan

@@ -1,13 +1,19 @@
 """Compare the golden model with PyTorch on random graphs of convolutions, pools and joins.
 
     TRAINVENV/bin/python -m scripts.check_golden_torch [-n 1000] [--seed SEED] [--plant]
+        [--graphs {own,soak,large}]
 
 Run from the root of the checkout, with NumPy and torch. Every edge of every graph, on both paths of
 the golden model, must equal what PyTorch's own operations give on the values of the edges before.
 `--plant` changes one number of each graph in front of PyTorch, which must then be noticed.
+
+`own` graphs are drawn here, and hold more than there is hardware for. `soak` are those that are
+simulated: with the seed 1 of `scripts/soak.py` the very networks of its record, by number. `large`
+are drawn as the long test of `tests/sim/test_graphs.py` draws them.
 """
 
 import argparse
+import random
 import sys
 import time
 from collections import Counter
@@ -41,7 +47,9 @@ from bnnhw.graph import (
     Slice,
     SumPool,
     Threshold,
+    TopK,
 )
+from sim.random_graphs import random_graph
 
 __all__ = ["RandomGraph", "evaluate", "main"]
 
@@ -281,6 +289,12 @@ def _argmax(node: Argmax, x: torch.Tensor) -> torch.Tensor:
     return torch.argmax(x * node.scale + torch.from_numpy(np.array(node.offset)), dim=1)
 
 
+def _top_k(node: TopK, x: torch.Tensor) -> torch.Tensor:
+    # torch.topk promises no order of equals.
+    scores = x * node.scale + torch.from_numpy(np.array(node.offset))
+    return torch.sort(scores, dim=1, descending=True, stable=True).indices[:, : node.k]
+
+
 _TABLE: dict[type[Node], Callable[..., torch.Tensor]] = {
     Input: _input,
     Flatten: lambda node, x: torch.flatten(x, 1),
@@ -297,6 +311,7 @@ _TABLE: dict[type[Node], Callable[..., torch.Tensor]] = {
     Slice: lambda node, x: x.narrow(1, node.start, node.stop - node.start),
     Shuffle: lambda node, x: F.channel_shuffle(x, node.groups),
     Argmax: _argmax,
+    TopK: _top_k,
 }
 
 
@@ -327,30 +342,44 @@ def differing(graph: Graph, images: np.ndarray, nodes: Sequence[Node]) -> list[s
     return found
 
 
+def drawn(kind: str, seed: str, number: int, rng: np.random.Generator) -> Graph:
+    """Draw one graph, as the program's head tells them apart."""
+    if kind == "own":
+        return RandomGraph(rng).graph()
+    return random_graph(random.Random(f"{seed}/{number}").randrange, large=kind == "large")
+
+
 def main() -> int:
     """Draw graphs and compare."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("-n", type=int, default=1000, help="graphs")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--graphs", choices=("own", "soak", "large"), default="own")
     parser.add_argument("--plant", action="store_true", help="change a weight of each graph")
     args = parser.parse_args()
     seed = time.time_ns() % (1 << 32) if args.seed is None else args.seed
     print(f"seed {seed}", flush=True)
     kinds: Counter[str] = Counter()
-    values = wrong = 0
+    seen: set[str] = set()
+    values = wrong = convolved = 0
     for number in range(args.n):
         rng = np.random.default_rng([seed, number])
-        graph = RandomGraph(rng).graph()
+        graph = drawn(args.graphs, str(seed), number, rng)
+        seen.add(graph.digest)
         top = 256 if graph.input.lut is not None else graph.input.grid.levels
         images = rng.integers(0, top, (3, *graph.input.image_shape))
         found = differing(graph, images, planted(graph, rng) if args.plant else graph.nodes)
         kinds.update(type(node).__name__ for node in graph.nodes)
+        convolved += any(isinstance(node, Conv | IntConv) for node in graph.nodes)
         values += 2 * 3 * sum(edge.size for edge in graph.edges.values())
         wrong += bool(found)
         if found and not args.plant:
             print(f"graph {number} differs: {', '.join(found)}\n{graph}", flush=True)
     print(", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
-    print(f"{args.n} graphs, {values} values compared, {wrong} graphs differ")
+    print(
+        f"{args.n} graphs, {len(seen)} of them different, {convolved} with a convolution; "
+        f"{values} values compared, {wrong} graphs differ"
+    )
     # A planted change may stay unseen where its inputs are zero.
     return int(wrong < 0.9 * args.n) if args.plant else int(wrong > 0)
 

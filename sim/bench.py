@@ -13,10 +13,24 @@ from .contract import StreamContract
 from .scoreboard import Scoreboard
 from .streams import Stall, Word, never, receive, send, stall
 
-__all__ = ["Run", "Testbench", "exercise", "run", "stream_ports"]
+__all__ = ["Run", "Testbench", "everywhere", "exercise", "run", "stream_ports"]
 
 Testbench = Callable[[Any], Awaitable[Any]]
 """`async def bench(ctx)`, the kind that `Simulator.add_testbench` takes."""
+
+
+_EVERYWHERE: tuple[int | str | Mapping[str, int | str], ...] = (
+    50,
+    {"i": 25, "o": "patient"},
+    "toggle",
+    {"i": 75, "o": 30},
+    {"i": 30, "o": 75},
+)
+
+
+def everywhere(turn: int) -> int | str | Mapping[str, int | str]:
+    """Give kinds of stalls in turn, each on all ports of a unit from `i` to `o`."""
+    return _EVERYWHERE[turn % len(_EVERYWHERE)]
 
 
 @dataclass

@@ -48,14 +48,17 @@ def _divisors(number: int) -> list[int]:
 class _Network:
     """Nodes so far, and the edge that the next one reads."""
 
-    def __init__(self, pick: Pick) -> None:
+    def __init__(self, pick: Pick, large: bool) -> None:
         self.pick = pick
+        # Asked for alone: a further draw would change what every recorded seed makes.
+        self.large = large and pick(4) == 0
         self.dice = np.random.default_rng(pick(1 << 16))
         self.nodes: list[Node] = []
         self.edges: dict[str, Edge] = {}
         self.at = ""
         grid = self.one_of([*GRIDS, *_BYTES])
-        shape = (1 + pick(4), 1 + pick(5), 1 + pick(5))
+        most = 9 if self.large else 5
+        shape = (1 + pick(4), 1 + pick(most), 1 + pick(most))
         self.add(Input("x", (), shape, grid))
 
     def one_of(self, choices: Any) -> Any:
@@ -77,9 +80,11 @@ class _Network:
         """Draw kernel and so on; `same` keeps height and width."""
         _, *size = self.edge.shape
         found: dict[str, Any] = {"kernel": (1, 1), "padding": (0, 0, 0, 0)}
-        dilation: tuple[int, ...] = (1 + self.pick(2), 1 + self.pick(2))
+        steps, widest = (3, 5) if self.large else (2, 3)
+        dilation: tuple[int, ...] = (1 + self.pick(steps), 1 + self.pick(steps))
         if same:
-            kernel = tuple(1 + 2 * self.pick(2) if pads else 1 for _ in size)
+            odd = (widest + 1) // 2
+            kernel = tuple(1 + 2 * self.pick(odd) if pads else 1 for _ in size)
             reach = [(k - 1) * d // 2 for k, d in zip(kernel, dilation, strict=True)]
             found |= {"kernel": kernel, "padding": (*reach, *reach), "dilation": dilation}
         else:
@@ -87,7 +92,7 @@ class _Network:
             whole = [n + padding[k] + padding[k + 2] for k, n in enumerate(size)]
             dilation = tuple(d if n >= 3 else 1 for d, n in zip(dilation, whole, strict=True))
             kernel = tuple(
-                1 + self.pick(min(3, (n - 1) // d + 1))
+                1 + self.pick(min(widest, (n - 1) // d + 1))
                 for n, d in zip(whole, dilation, strict=True)
             )
             stride = (1 + self.pick(3), 1 + self.pick(3))
@@ -229,7 +234,7 @@ def _holds(grid: Grid, value: int) -> bool:
     return grid.low <= value <= grid.high and (value - grid.low) % grid.step == 0
 
 
-def random_graph(pick: Pick, *, steps: int = 4, depth: int = 2) -> Graph:
+def random_graph(pick: Pick, *, steps: int = 4, depth: int = 2, large: bool = False) -> Graph:
     """Make a network up.
 
     Parameters
@@ -240,8 +245,11 @@ def random_graph(pick: Pick, *, steps: int = 4, depth: int = 2) -> Graph:
         Most nodes and branchings in a row.
     depth : int
         Most branchings inside one another.
+    large : bool
+        Let one network in four have images up to 9×9, kernels up to 5×5 and dilation up to 3, in
+        place of 5×5, 3×3 and 2.
     """
-    network = _Network(pick)
+    network = _Network(pick, large)
     for _ in range(1 + pick(steps)):
         network.step(depth, same=False)
     return network.finish()

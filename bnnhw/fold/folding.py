@@ -159,6 +159,7 @@ class Folding:
             _check_range(f"Layer '{name}'", "pe", fold.pe, layer.rows, f"rows{of_group}")
             if layer.channels is not None:
                 _check_divides(name, "pe", fold.pe, layer.rows, f"rows{of_group}")
+            _check_group(fold, layer)
             if layer.channels is None or not layer.whole(fold.simd):
                 of = "columns" if layer.channels is None else f"channels{of_group}"
                 _check_range(f"Layer '{name}'", "simd", fold.simd, layer.lanes_limit, of)
@@ -175,6 +176,18 @@ class Folding:
                 "elements",
             )
         _check_lanes(graph, self.lanes)
+
+
+def _check_group(fold: LayerFold, layer: Layer) -> None:
+    """Name the cause where the SIMD would be a whole window if there were no groups."""
+    channels = layer.channels
+    whole = (layer.columns, layer.columns * layer.groups)
+    if layer.groups > 1 and channels is not None and channels < fold.simd in whole:
+        raise UsageError(
+            f"Layer '{layer.name}': simd = {fold.simd} is a whole window, which a convolution with "
+            f"{layer.groups} groups cannot take in one clock.",
+            f"Give simd a divisor of the {channels} channel{'s' * (channels > 1)} of a group.",
+        )
 
 
 def _check_unrolled(fold: LayerFold, layer: Layer) -> None:

@@ -60,6 +60,9 @@ def _binary(
     if is_tensor(a) and is_tensor(b) and fold in (operator.add, operator.sub):
         return add_branches(site, a, b, 1 if fold is operator.add else -1)
     if not isinstance(a, Const):
+        if a is not None and b is not None and fold in (operator.mul, operator.truediv):
+            does = "multiplies" if fold is operator.mul else "divides"
+            site.unsupported(f"{does} by a factor that depends on the data")
         site.unsupported("joins two branches")
     if len(steps) < 2:
         site.unsupported("divides a constant by a tensor")

@@ -44,6 +44,10 @@ AFTER_SYNTHESIS = f"techmap -map {FILE}\n"
 class Ecp5Count(Elaboratable):
     """Count the dots of a heap in carry chains.
 
+    Takes new inputs with every `step`; `o` is their count ``levels // every`` steps later, `levels`
+    being those of the heap (⌊log2 n⌋ for n bits), and in the same clock where `every` is 0. Without
+    `step` all registers hold.
+
     Parameters
     ----------
     heap : Heap

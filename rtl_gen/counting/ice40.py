@@ -32,6 +32,10 @@ class Ice40Count(Elaboratable):
     the two inputs of such a cell are one net, which only nextpnr's router2 can be relied on to
     route.
 
+    Takes new inputs with every `step`; `o` is their count ``(levels + offset) // every`` steps
+    later, `levels` being those of the heap and `offset` 0 or 1, and in the same clock where `every`
+    is 0. Without `step` all registers hold.
+
     Parameters
     ----------
     heap : Heap
@@ -212,6 +216,8 @@ def match_count(component: Any, *, cells: bool = True) -> Module:
 
 class PairCounter(Elaboratable):
     """Count a group of pairs in LUT4s, which Yosys would not find: five for four pairs and a sum.
+
+    Combinational: latency 0.
 
     Parameters
     ----------

@@ -40,6 +40,13 @@ _WISHBONE = {
 class BusUnit(wiring.Component):
     """A `MatrixUnit` whose memories are written over AXI4-Lite or Wishbone.
 
+    Vectors take the NF·SF clocks and the latency of `MatrixUnit`, whatever is read on the bus
+    meanwhile; a stalled `o` stops the unit and never the bus. While RUN is set no memory is
+    written (an error); the first weight word is on offer a clock after RUN is. A write or a read
+    takes two clocks where the master takes each answer at once: done in the first, answered in the
+    second. A memory's word of P parts is P writes, so D words take 2·D·P clocks: D is NF·SF for
+    weights, whose word has PE·SIMD bits, and NF for thresholds.
+
     Parameters
     ----------
     unit : MatrixUnit

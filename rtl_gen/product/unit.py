@@ -30,7 +30,9 @@ class MatrixUnit(wiring.Component):
 
     With SF = ceil(columns / simd) and NF = ceil(rows / pe) a vector takes NF·SF clocks without a
     bubble between vectors. From the first input word taken to the first output word there are
-    `latency` clocks if no input pauses. A stalled output stops the array; nothing is lost.
+    `latency` clocks if no input pauses: ``SF - 1 + (2 if NF > 1 else 0)``, then the
+    ``core + (1 if SF >= core + 3 else 2)`` of `PEArray`, and 1 for thresholds. A stalled output
+    stops the array; nothing is lost.
 
     A unit with memories that are written has `run` and `busy`. Without `run` no vector begins; one
     that began is finished. Memories can be written while neither is high.

@@ -9,6 +9,7 @@ one of the cases that are wanted. Fixed point is int64.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal, localcontext
 
 import numpy as np
 import torch
@@ -38,8 +39,9 @@ class Flow:
     spread: list[int]
 
 
-def _column(values: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(values, np.float64)).view(1, -1, 1, 1)
+def _column(values: np.ndarray, x: torch.Tensor) -> torch.Tensor:
+    """Lay values along the channels of `x`, an image or a vector."""
+    return torch.from_numpy(np.asarray(values, np.float64)).view(1, -1, *(1,) * (x.ndim - 2))
 
 
 def _round(x: torch.Tensor) -> torch.Tensor:
@@ -48,6 +50,21 @@ def _round(x: torch.Tensor) -> torch.Tensor:
     if bool((risky & (x != 0)).any()):
         raise SystemExit("A parameter is too close to the middle of two integers: other seed.")
     return torch.floor(x + 0.5)
+
+
+def _offsets(norm: Norm, scale: int) -> torch.Tensor:
+    """Round (beta − gamma · mean / √(var + eps)) · scale to the nearest, halves up.
+
+    With 60 digits, as one of the recorded networks has an offset that lies exactly on a half.
+    """
+    found = []
+    parts = (norm.gamma, norm.beta, norm.mean, norm.var)
+    with localcontext(prec=60):
+        for four in zip(*(part.tolist() for part in parts), strict=True):
+            gamma, beta, mean, var = map(Decimal, four)
+            term = (beta - gamma * mean / (var + Decimal(norm.eps)).sqrt()) * scale
+            found.append(int((term + Decimal("0.5")).to_integral_value(ROUND_FLOOR)))
+    return torch.tensor(found)
 
 
 class Layers:
@@ -76,6 +93,11 @@ class Layers:
         """Centre the pixels."""
         x = torch.from_numpy(pixels.astype(np.float64)) - 128
         return self.tap("image", x, [_PIXELS] * x.shape[1])
+
+    def bits(self, pixels: np.ndarray) -> Flow:
+        """Read pixels as −1 and, from 128 on, +1."""
+        x = torch.where(torch.from_numpy(pixels) >= 128, 1.0, -1.0).double()
+        return self.tap("image", x, [1] * x.shape[1])
 
     def conv8(self, name: str, flow: Flow, rows: int, *, kernel: int = 1, groups: int = 1) -> Flow:
         """Convolve with 8-bit weights; zeros around."""
@@ -107,9 +129,9 @@ class Layers:
 
     def batch_norm(self, x: torch.Tensor, norm: Norm) -> torch.Tensor:
         """Normalise as PyTorch does, and so that a result of 0 is exact."""
-        centred = x - _column(norm.mean)
-        y = _column(norm.gamma) * centred / _column(np.sqrt(norm.var + norm.eps))
-        y = y + _column(norm.beta)
+        centred = x - _column(norm.mean, x)
+        y = _column(norm.gamma, x) * centred / _column(np.sqrt(norm.var + norm.eps), x)
+        y = y + _column(norm.beta, x)
         parts = (norm.mean, norm.var, norm.gamma, norm.beta)
         mean, var, gamma, beta = (torch.from_numpy(part) for part in parts)
         theirs = F.batch_norm(x, mean, var, gamma, beta, False, 0.0, norm.eps)
@@ -162,13 +184,12 @@ class Layers:
         """
         norm = self.draws.norm(name, flow.spread, gain)
         slope = torch.from_numpy(norm.gamma / np.sqrt(norm.var + norm.eps)) * 2**bits
-        term = torch.from_numpy(norm.beta) * 2**bits - slope * torch.from_numpy(norm.mean)
         factor = slope if alpha is None else slope * torch.from_numpy(alpha)
         shift = 24
         while shift and int(_round(factor.abs().max() * 2**shift)) > 127:
             shift -= 1
         m = _round(factor * 2**shift).to(torch.int64).view(1, -1, 1, 1)
-        b = _round(term * 2**shift).to(torch.int64).view(1, -1, 1, 1)
+        b = _offsets(norm, 2 ** (bits + shift)).view(1, -1, 1, 1)
         # Halves up: twice the sum and one unit over twice the divisor.
         doubled = 2 * (flow.x.to(torch.int64) * m + b) + 2**shift
         y = torch.div(doubled, 2 ** (shift + 1), rounding_mode="floor").clamp(low, high)
@@ -207,12 +228,17 @@ class Layers:
         weight = self.draws.int8("fc", (classes, x.shape[1])).astype(np.float64)
         return self.logits(F.linear(x, torch.from_numpy(weight)))
 
-    def logits(self, x: torch.Tensor, unit: int = 64) -> np.ndarray:
+    def binary_dense(self, name: str, x: torch.Tensor, rows: int) -> torch.Tensor:
+        """Multiply vectors by the signs of real weights, of which that of 0 is +1."""
+        latent = torch.from_numpy(self.draws.latent(name, (rows, x.shape[1])))
+        return F.linear(x, torch.where(latent >= 0, 1.0, -1.0).double())
+
+    def logits(self, x: torch.Tensor, unit: int = 64, name: str = "fc") -> np.ndarray:
         """Keep the logits and the class: the largest logit with its bias."""
-        self.tap("fc", x, [1])
+        self.tap(name, x, [1])
         bias = torch.from_numpy(self.draws.int8("argmax", (x.shape[1],)).astype(np.float64)) * unit
         self.taps["argmax"] = torch.argmax(x + bias, dim=1).numpy().astype(np.int64)
-        return self.taps["fc"]
+        return self.taps[name]
 
 
 def _sign(x: torch.Tensor) -> torch.Tensor:

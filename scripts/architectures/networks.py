@@ -198,16 +198,24 @@ def dorefa(net: Layers, x: Flow, *, width: int = 8, bits: int = 4) -> np.ndarray
     x = act("act2", net.binary_conv("conv1", x, width, pad=0))
     x = net.tap("pool2", F.max_pool2d(x.x, 2), x.spread)
     x = act("act3", net.binary_conv("conv2", x, width, pad=0, stride=2))
-    flat = torch.flatten(x.x, 1)
-    weight = torch.from_numpy(net.draws.latent("fc", (10, flat.shape[1])))
-    return net.logits(F.linear(flat, torch.where(weight >= 0, 1.0, -1.0).double()), unit=1)
+    return net.logits(net.binary_dense("fc", torch.flatten(x.x, 1), 10), unit=1)
+
+
+def mlp(net: Layers, x: Flow, *, widths: tuple[int, ...] = (256, 256, 256)) -> np.ndarray:
+    """Dense layers of ±1, each normalised in front of its sign, as FINN's SFC has them."""
+    y = torch.flatten(x.x, 1)
+    for n, width in enumerate(widths, 1):
+        columns = y.shape[1]
+        dots = net.tap(f"fc{n}", net.binary_dense(f"fc{n}", y, width), [columns] * width)
+        y = net.norm_sign(f"act{n}", dots).x
+    return net.logits(net.binary_dense("last", y, 10), unit=1, name="last")
 
 
 FORWARD: dict[str, Callable[..., np.ndarray]] = {
     function.__name__: function
     for function in (
         *(resnet_e18, bireal18, binary_densenet28, meliusnet22),
-        *(multi_base, ternary, dorefa),
+        *(multi_base, ternary, dorefa, mlp),
     )
 }
 """By the name of the function that builds the graph in `bnnhw.zoo`."""

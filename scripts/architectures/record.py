@@ -1,12 +1,12 @@
 """Compute the zoo's networks with PyTorch and record what comes out, for the tests.
 
-    TRAINVENV/bin/python -m scripts.architectures.record [--only NAME] [-o DIR] [--check]
+    TRAINVENV/bin/python -m scripts.architectures.record [--only NAME …] [-o DIR] [--check]
 
-Run from the root of the checkout, with NumPy and torch (torch==2.13.0 wrote the files). Each file
-holds options and seed of a network, logits and classes of 24 images, the whole of two images on
-some edges, and on all edges that PyTorch computes the SHA-256 of the values of all images, as
-little-endian 64-bit integers. `--check` writes nothing, but also runs the golden model on both
-paths, and says where it differs.
+Run from the root of the checkout, with NumPy and torch: each file names the release that wrote it,
+2.13.0 or 2.15.0. It holds options and seed of a network, logits and classes of 24 images, the whole
+of two images on some edges, and on all edges that PyTorch computes the SHA-256 of the values of all
+images, as little-endian 64-bit integers. `--check` writes nothing, but runs the golden model on
+both paths, too, and says where it differs.
 """
 
 import argparse
@@ -44,18 +44,29 @@ NETWORKS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "ternary": ("ternary", 16, {"seed": 6}),
     "dorefa": ("dorefa", 16, {"bits": 4, "seed": 2}),
     "dorefa_2bit": ("dorefa", 16, {"bits": 2, "seed": 5}),
+    # What scripts/results.py builds and is not above.
+    "resnet_e18_e2_built": ("resnet_e18", 32, {"width": 16, "joins": "E2", "seed": 8}),
+    "binary_densenet28_built": ("binary_densenet28", 32, {"growth": 4, "seed": 4}),
+    "binary_densenet28_dilated_built": (
+        "binary_densenet28",
+        32,
+        {"growth": 4, "dilated": True, "seed": 4},
+    ),
+    "meliusnet22_built": ("meliusnet22", 32, {"growth": 4, "seed": 2}),
+    "mlp_built": ("mlp", 28, {"seed": 3}),
 }
 
 
 def compute(name: str) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
     """Give all taps and the images of one network, and what describes it."""
     kind, size, options = NETWORKS[name]
-    images = zoo.draw_images(IMAGE_SEED, IMAGES, (3, size, size))
+    bits = kind == "mlp"
+    images = zoo.draw_images(IMAGE_SEED, IMAGES, (1 if bits else 3, size, size))
     free = {key: tuple(value) if isinstance(value, list) else value
             for key, value in options.items() if key != "seed"}  # fmt: skip
     net = Layers(options["seed"])
     with torch.no_grad():
-        FORWARD[kind](net, net.image(images), **free)
+        FORWARD[kind](net, net.bits(images) if bits else net.image(images), **free)
     notes = {
         "architecture": kind,
         "options": {**options, "size": size},
@@ -93,7 +104,8 @@ def write(path: Path, taps: dict[str, np.ndarray], notes: dict[str, Any]) -> Non
     arrays: dict[str, Any] = {
         f"tap_{tap}": narrow(values) for tap, values in small.items() if values.ndim > 1
     }
-    arrays["logits"], arrays["classes"] = taps["fc"], taps["argmax"].astype(np.uint8)
+    *_, arrays["logits"], classes = taps.values()
+    arrays["classes"] = classes.astype(np.uint8)
     arrays["meta"] = np.array(json.dumps(notes, sort_keys=True))
     np.savez_compressed(path, **arrays)
 
@@ -111,12 +123,12 @@ def main() -> int:
     """Record or check the networks."""
     root = Path(__file__).resolve().parent.parent.parent
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", choices=NETWORKS)
+    parser.add_argument("--only", choices=NETWORKS, nargs="+", default=list(NETWORKS))
     parser.add_argument("--check", action="store_true")
     parser.add_argument("-o", "--output", type=Path, default=root / "tests/data/architectures")
     args = parser.parse_args()
     failed = 0
-    for name in [args.only] if args.only else NETWORKS:
+    for name in args.only:
         taps, images, notes = compute(name)
         classes = np.unique(taps["argmax"]).size
         print(f"{name}: {len(taps)} taps, {len(images)} images, {classes} classes occur, "

@@ -45,15 +45,18 @@ def foldings(sizes: tuple[int, ...]) -> Iterator[list[tuple[int, int]]]:
 
 @pytest.mark.parametrize("sizes", SHAPES)
 def test_every_folding(sizes: tuple[int, ...]) -> None:
-    """Every edge is right; once the pipeline is full, frames are `plan.cycles` apart."""
+    """Every edge is right, also with stalls; without, frames are `plan.cycles` apart in the end."""
     graph = network(sizes, sum(sizes))
     seen = images(graph, 7, 1)
-    for folds in foldings(sizes):
+    for turn, folds in enumerate(foldings(sizes)):
         plan = planned(graph, folds)
         recording = record_pysim(plan, seen)
         check(plan, recording, seen)
         # While buffers fill, a frame or two may take a clock longer.
         assert set(np.diff(recording.ends)[3:]) == {plan.cycles}, folds
+        stall_in, stall_out = ((50, 50), (25, 80), (80, 25))[turn % 3]
+        stalled = record_pysim(plan, seen[:2], stall_in=stall_in, stall_out=stall_out, seed=turn)
+        check(plan, stalled, seen[:2])
 
 
 @pytest.mark.parametrize("lanes", range(1, 8))

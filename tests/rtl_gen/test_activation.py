@@ -9,7 +9,7 @@ from amaranth.hdl import Module
 
 from bnnhw.bits import pack_word
 from rtl_gen.activation import Activation
-from sim.bench import Run, exercise
+from sim.bench import Run, everywhere, exercise
 from sim.streams import Word
 
 STALLS: list[Any] = [50, 90, "toggle", {"o": "patient"}, {"i": 90}]
@@ -59,6 +59,7 @@ def test_values_and_rate(lanes: int, folds: int, bits: int, levels: int) -> None
     log = exercised(lanes, folds, bits, levels)
     assert (log.latency, log.period) == (1, 6 * folds)
     exercised(lanes, folds, bits, levels, stalls=STALLS[(lanes + folds + levels) % 5], seed=bits)
+    exercised(lanes, folds, bits, levels, stalls=everywhere(lanes + folds + bits), seed=levels)
 
 
 @pytest.mark.parametrize("lanes", [1, 3])
@@ -70,6 +71,8 @@ def test_values_and_rate_of_a_search(lanes: int, folds: int, bits: int, levels: 
         assert (log.latency, log.period) == (levels.bit_length(), 6 * folds)
     stalls = STALLS[(lanes + folds + levels) % 5]
     exercised(lanes, folds, bits, levels, search=True, stalls=stalls, seed=bits)
+    stalls = everywhere(lanes + folds + bits)
+    exercised(lanes, folds, bits, levels, search=True, stalls=stalls, seed=levels)
 
 
 @pytest.mark.parametrize("cycles", [1, 3, 8, 13])

@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Mux, Value
 
 from bnnhw.bits import bits_for, pack_word
 from rtl_gen.affine import Affine
-from sim.bench import Run, exercise
+from sim.bench import Run, everywhere, exercise
 from sim.streams import Word
 
 STALLS: list[Any] = [50, 90, "toggle", {"o": "patient"}, {"i": 90}]
@@ -76,6 +76,8 @@ def test_values_and_rate(lanes: int, folds: int, clip: bool, shift: int) -> None
     assert (log.latency, log.period) == (Affine.LATENCY, 6 * folds) == (3, 6 * folds)
     stalls = STALLS[(lanes + folds + shift) % 5]
     exercised(lanes, folds, clip=clip, shift=shift, stalls=stalls, seed=folds)
+    stalls = everywhere(lanes + folds + shift + clip)
+    exercised(lanes, folds, clip=clip, shift=shift, stalls=stalls, seed=lanes)
 
 
 @pytest.mark.parametrize("multiplier", ["dsp", "lut"])

@@ -9,7 +9,7 @@ import pytest
 from amaranth.hdl import Module, Signal
 
 from rtl_gen.argmax import Argmax
-from sim.bench import Run, exercise
+from sim.bench import Run, everywhere, exercise
 
 CASES = [
     (classes, bits, spread)
@@ -49,6 +49,7 @@ def test_values_latency_and_rate(classes: int, bits: int, spread: int) -> None:
     log = compare(classes, bits, spread)
     assert (log.latency, log.period) == (1, classes)
     assert log.moves["o"] == list(range(1, 1 + 3 * classes))
+    compare(classes, bits, spread, stalls=everywhere(classes + bits + spread), seed=classes)
 
 
 @pytest.mark.parametrize(("classes", "bits", "spread"), CASES[::4])

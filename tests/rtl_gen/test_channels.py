@@ -9,7 +9,7 @@ import pytest
 from amaranth.hdl import Module
 
 from rtl_gen.channels import ChannelSlice, Permute
-from sim.bench import Run, exercise
+from sim.bench import Run, everywhere, exercise
 from sim.streams import Word, frame
 
 Given = dict[str, Any]
@@ -53,6 +53,7 @@ def test_slices_in_time(given: Given) -> None:
     assert (log.latency, log.period) == (dut.latency, dut.cycles)
     assert (dut.latency, dut.cycles) == (given["start"], given["pixels"] * given["folds"])
     assert log.moves["i"] == list(range(3 * dut.cycles))
+    sliced(given, stalls=everywhere(SLICES.index(given)), seed=given["folds"])
 
 
 @pytest.mark.parametrize("given", SLICES[3::5], ids=str)
@@ -116,6 +117,7 @@ def test_permutes_in_time(order: tuple[int, ...], whole: bool) -> None:
     assert (log.latency, log.period) == (latency, period)
     assert log.moves["i"] == list(range(3 * period))
     assert log.moves["o"] == list(range(latency, latency + 3 * period))
+    permuted(given, pixels=2, stalls=everywhere(ORDERS.index(order) + whole), seed=len(order))
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 2, 0), (3, 1, 0, 2), shuffle(2, 8)], ids=str)

@@ -17,7 +17,7 @@ from rtl_gen.counting.fabric import Fabric
 from rtl_gen.integer import IntArray, IntMvtu
 from rtl_gen.multiply import MULTIPLIERS, Multiplier
 from rtl_gen.tools import run_tool, toolchain
-from sim.bench import exercise
+from sim.bench import everywhere, exercise
 from sim.streams import frame
 
 # Groups, rows, columns.
@@ -82,9 +82,10 @@ class Layer:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_folding(shape: tuple[int, int, int]) -> None:
-    """All PE and SIMD, also those that divide nothing; formulas of latency and throughput."""
+    """All PE and SIMD, also those that divide nothing; schedules, then stalls on all ports."""
     groups, rows, columns = shape
-    for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
+    foldings = itertools.product(range(1, rows + 1), range(1, columns + 1))
+    for turn, (pe, simd) in enumerate(foldings):
         layer = Layer(shape, seed=pe * 10 + simd)
         unit = layer.unit(pe, simd)
         run = exercise(unit, *layer.traffic(pe, simd))
@@ -94,6 +95,8 @@ def test_every_folding(shape: tuple[int, int, int]) -> None:
         cycles = -(-rows // pe) * -(-columns // simd)
         assert run.period == unit.cycles * groups * layer.POSITIONS, (pe, simd)
         assert unit.cycles == cycles, (pe, simd)
+        traffic = layer.traffic(pe, simd)
+        exercise(layer.unit(pe, simd), *traffic, stalls=everywhere(turn), seed=turn)
 
 
 @pytest.mark.parametrize("multiplier", ["dsp", "lut"])

@@ -74,6 +74,18 @@ FOLDS = [(1, 1), (2, 3), (5, 7), (3, 7), (5, 2)]
 @pytest.mark.parametrize("style", ["ram", "spram"])
 @pytest.mark.parametrize("kind", [0, 60])
 def test_unit_computes_with_what_was_loaded(pe: int, simd: int, style: str, kind: int) -> None:
+    computes_with_what_was_loaded(pe, simd, style, kind)
+
+
+@pytest.mark.parametrize("pe", range(1, ROWS + 1))
+@pytest.mark.parametrize("style", ["ram", "spram"])
+def test_every_folding_with_stalls_on_all_ports(pe: int, style: str) -> None:
+    for simd in range(1, COLUMNS + 1):
+        computes_with_what_was_loaded(pe, simd, style, (50, "toggle", 75)[(pe + simd) % 3])
+
+
+def computes_with_what_was_loaded(pe: int, simd: int, style: str, kind: int | str) -> None:
+    """Load one matrix after the other, and answer with each; `kind` stalls all three ports."""
     first, second, third = (Layer(seed) for seed in (2, 3, 4))
     weights, thresholds = first.words(pe, simd)
     dut: Any = Mvtu(

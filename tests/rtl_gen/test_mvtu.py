@@ -12,7 +12,7 @@ from bnnhw.fold import LayerFold
 from bnnhw.graph import Dense
 from bnnhw.plan.pack import threshold_words, weight_words
 from rtl_gen.mvtu import Mvtu
-from sim.bench import exercise
+from sim.bench import everywhere, exercise
 from sim.streams import frame
 
 SHAPES = [(1, 1), (1, 7), (5, 1), (2, 3), (4, 6), (5, 7), (3, 10)]
@@ -68,24 +68,29 @@ class Layer:
         return {"i": source}, {"o": sink}
 
 
+def foldings_of(rows: int, columns: int) -> Any:
+    return itertools.product(range(1, rows + 1), range(1, columns + 1))
+
+
 def foldings():
     for rows, columns in SHAPES:
-        yield from (
-            (rows, columns, pe, simd) for pe in range(1, rows + 1) for simd in range(1, columns + 1)
-        )
+        yield from ((rows, columns, pe, simd) for pe, simd in foldings_of(rows, columns))
 
 
 @pytest.mark.parametrize("thresholds", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_folding(shape, thresholds: bool) -> None:
-    """All PE and SIMD, also those that divide nothing; formulas of latency and throughput."""
+    """All PE and SIMD, also those that divide nothing; schedules, then stalls on all ports."""
     rows, columns = shape
-    for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
+    for turn, (pe, simd) in enumerate(foldings_of(rows, columns)):
         layer = Layer(rows, columns, pe * 100 + simd, thresholds=thresholds)
         unit = layer.unit(pe, simd)
         run = exercise(unit, *layer.traffic(pe, simd))
         assert run.latency == unit.latency, (pe, simd)
         assert run.period == unit.cycles, (pe, simd)
+        short = Layer(rows, columns, turn, thresholds=thresholds, count=2)
+        traffic = short.traffic(pe, simd)
+        exercise(short.unit(pe, simd), *traffic, stalls=everywhere(turn), seed=turn)
 
 
 @pytest.mark.parametrize("stalls", [25, 50, 75, "toggle", {"i": 95}, {"o": 95}, {"o": "patient"}])
@@ -255,7 +260,7 @@ GROUPS = {"many channels": (5, 1, 9), "two": (2, 2, 3), "three": (3, 3, 2), "one
 def test_groups(shape: str, kind: str, bits: int, masked: bool) -> None:
     """Grouped and depthwise: the matrices take turns without a bubble, also past a frame's end."""
     groups, rows, columns = GROUPS[shape]
-    for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
+    for turn, (pe, simd) in enumerate(foldings_of(rows, columns)):
         # Lanes of absent rows have thresholds that are never reached, but any count.
         if (masked and columns % simd) or (kind in ("counts", "offsets") and rows % pe):
             continue
@@ -266,6 +271,7 @@ def test_groups(shape: str, kind: str, bits: int, masked: bool) -> None:
         assert run.period == unit.cycles * groups * layer.POSITIONS, (pe, simd)
         if (pe + simd + bits) % 2:
             exercise(layer.unit(), *layer.traffic(), stalls=STALLS[simd % 5], seed=simd)
+        exercise(layer.unit(), *layer.traffic(), stalls=everywhere(turn + bits), seed=turn)
 
 
 @pytest.mark.parametrize("after", [1, 4, 9, 17, 30])

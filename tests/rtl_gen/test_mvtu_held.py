@@ -10,9 +10,9 @@ import pytest
 from rtl_gen.accumulator import Accumulator
 from rtl_gen.feed_held import HeldFeed
 from rtl_gen.mvtu import Mvtu
-from sim.bench import exercise
+from sim.bench import everywhere, exercise
 
-from .test_mvtu import Grouped, Layer
+from .test_mvtu import Grouped, Layer, foldings_of
 
 VECTORS = 4
 SHAPES = [(1, 1), (1, 5), (3, 1), (2, 3), (4, 4)]
@@ -32,15 +32,18 @@ def traffic(layer: Layer, pe: int, simd: int, frames: int = 3) -> Any:
 @pytest.mark.parametrize("thresholds", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_folding(shape: tuple[int, int], thresholds: bool) -> None:
-    """Answers, latency and throughput; no clock is lost between lots or frames."""
+    """Answers, latency and throughput, no clock lost between lots or frames; then with stalls."""
     rows, columns = shape
-    for pe, simd in itertools.product(range(1, rows + 1), range(1, columns + 1)):
+    for turn, (pe, simd) in enumerate(foldings_of(rows, columns)):
         for hold in (2, 4):
             layer = Layer(rows, columns, pe * 100 + simd, thresholds=thresholds)
             unit = layer.unit(pe, simd, vectors=VECTORS, hold=hold)
             run = exercise(unit, *traffic(layer, pe, simd))
             assert run.latency == unit.latency, (pe, simd, hold)
             assert run.period == unit.cycles * VECTORS, (pe, simd, hold)
+            again = layer.unit(pe, simd, vectors=VECTORS, hold=hold)
+            short = traffic(layer, pe, simd, frames=1)
+            exercise(again, *short, stalls=everywhere(turn + hold // 4), seed=turn)
 
 
 @pytest.mark.parametrize("stalls", [50, {"i": 90}, {"o": 90}, {"o": "patient"}, "toggle"])

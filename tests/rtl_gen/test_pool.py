@@ -10,7 +10,7 @@ from amaranth.hdl import Module, Mux, Value
 
 from rtl_gen.pool import MaxPool, SumPool
 from rtl_gen.pool_axis import Axis
-from sim.bench import Run, exercise
+from sim.bench import Run, everywhere, exercise
 from sim.streams import Word, frame
 
 Given = dict[str, Any]
@@ -89,6 +89,7 @@ def test_random_shapes(kind: type[Any], seed: int) -> None:
     given = random_shape(seed)
     in_time(kind, given)
     exercised(kind, given, frames=2, stalls=STALLS[seed % len(STALLS)], seed=seed)
+    exercised(kind, given, frames=1, stalls=everywhere(seed), seed=seed)
 
 
 NAMED: dict[str, Given] = {

@@ -14,7 +14,7 @@ from bnnhw.bits import pack_word
 from bnnhw.fold.memory import BLOCK_FOLDS, prefers_search
 from rtl_gen import search
 from rtl_gen.search import SearchThreshold, stage_tables
-from sim.bench import Run, exercise
+from sim.bench import Run, everywhere, exercise
 from sim.streams import Word
 
 STALLS: list[Any] = [50, 90, "toggle", {"o": "patient"}, {"i": 90}]
@@ -56,6 +56,7 @@ def test_values_and_rate(lanes: int, folds: int, bits: int, levels: int) -> None
     assert (log.latency, log.period) == (levels.bit_length(), FRAME * folds)
     assert log.moves["i"] == list(range(log.moves["i"][0], log.moves["i"][0] + 24 * folds))
     exercised(lanes, folds, bits, levels, stalls=STALLS[(lanes + folds + levels) % 5], seed=bits)
+    exercised(lanes, folds, bits, levels, stalls=everywhere(lanes + folds + bits), seed=levels)
 
 
 @pytest.mark.parametrize("cycles", [1, 2, 3, 8, 13])

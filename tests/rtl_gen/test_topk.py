@@ -8,7 +8,7 @@ import pytest
 from amaranth.hdl import Module, Mux
 
 from rtl_gen.topk import TopK
-from sim.bench import Run, exercise
+from sim.bench import Run, everywhere, exercise
 from sim.streams import Word
 
 Given = dict[str, Any]
@@ -66,6 +66,7 @@ def test_scores_latency_and_rate(given: Given) -> None:
     assert log.latency == dut.latency == given["classes"] - 1 + dut.stages
     assert log.period == dut.cycles == given["classes"]
     assert log.moves["i"] == list(range(4 * given["classes"]))
+    ranked(given, stalls=everywhere(CASES.index(given)), seed=given["k"])
 
 
 @pytest.mark.parametrize("given", CASES[::2], ids=str)

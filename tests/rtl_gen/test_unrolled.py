@@ -21,7 +21,7 @@ from rtl_gen.tools import ToolFailed, run_tool
 from rtl_gen.unrolled import UnrolledLayer
 from rtl_gen.unrolled_adders import Adder, Halver
 from rtl_gen.unrolled_values import Values
-from sim.bench import exercise
+from sim.bench import everywhere, exercise
 
 
 class Layer:
@@ -80,6 +80,7 @@ def test_results_latency_and_rate(
     assert run.latency == unit.latency == stages + 2
     assert run.moves["i"] == list(range(len(layer.codes)))
     assert run.moves["o"] == [edge + unit.latency for edge in run.moves["i"]]
+    exercise(layer.unit(every=every), *layer.traffic(), stalls=everywhere(rows + every), seed=every)
 
 
 @pytest.mark.parametrize("stalls", [40, {"i": 80}, {"o": 80}, {"o": "patient"}])

@@ -10,7 +10,7 @@ from amaranth.hdl import Cat, Module, Signal
 
 from rtl_gen import width
 from rtl_gen.width import WidthConverter
-from sim.bench import Run, exercise
+from sim.bench import Run, everywhere, exercise
 from sim.streams import Word, frame
 
 PAIRS = list(itertools.product(range(1, 10), repeat=2))
@@ -72,6 +72,7 @@ def test_stalls(lanes_in: int, lanes_out: int) -> None:
     for turn, elements in enumerate(sizes(lanes_in, lanes_out, 2)[1:]):
         kind = kinds[(lanes_in + 3 * lanes_out + turn) % len(kinds)]
         convert(elements, 2, lanes_in, lanes_out, stalls=kind, seed=turn)
+        convert(elements, 1, lanes_in, lanes_out, stalls=everywhere(lanes_in + turn), seed=turn)
 
 
 @pytest.mark.parametrize(("lanes_in", "lanes_out"), [(4, 4), (2, 6), (6, 2), (4, 6), (6, 4)])

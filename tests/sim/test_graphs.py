@@ -2,7 +2,9 @@
 """Random networks with branches: hardware against the golden model, with stalls, at every edge."""
 
 import gc
+import os
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,7 +18,7 @@ from bnnhw import golden, zoo
 from bnnhw.errors import UsageError
 from bnnhw.fold import Folding, LayerFold
 from bnnhw.fold.layers import layers_of
-from bnnhw.graph import Graph
+from bnnhw.graph import Conv, Graph, IntConv
 from bnnhw.plan import (
     AddPlan,
     AffinePlan,
@@ -49,13 +51,13 @@ LONG = 4000
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
+def plans(draw: st.DrawFn, *, large: bool = False) -> Plan:
     """Draw a network and a folding that the simulator is not busy with for long."""
 
     def pick(count: int) -> int:
         return draw(st.integers(0, count - 1))
 
-    graph = random_graph(pick)
+    graph = random_graph(pick, large=large)
     try:
         plan = make_plan(graph, random_folding(graph, pick))
     except UsageError as error:
@@ -107,11 +109,36 @@ def test_some_random_graphs(plan: Plan, stalls: Any) -> None:
     check(plan, stalls)
 
 
+# Fewer to try it out; the claim is of 1,000.
+MANY = int(os.environ.get("BNNHW_RANDOM_GRAPHS", "1000"))
+
+
 @pytest.mark.slow
-@settings(RUN, max_examples=1000)
-@given(plans(), STALLS)
-def test_many_random_graphs(plan: Plan, stalls: Any) -> None:
-    check(plan, stalls)
+def test_many_random_convolutional_graphs() -> None:
+    """As many different networks and foldings as are claimed: repeated ones do not count."""
+    seen: set[str] = set()
+    kinds: Counter[str] = Counter()
+
+    @settings(RUN, max_examples=MANY)
+    @given(plans(large=True), STALLS)
+    def each(plan: Plan, stalls: Any) -> None:
+        layers = [node for node in plan.graph.nodes if isinstance(node, Conv | IntConv)]
+        # The identity is over graph and blocks, so over the folding.
+        assume(layers and plan.identity not in seen)
+        check(plan, stalls)
+        seen.add(plan.identity)
+        kinds.update(
+            {
+                "kernels above 3": any(max(node.weight.shape[2:]) > 3 for node in layers),
+                "dilation above 2": any(max(node.dilation) > 2 for node in layers),
+                "images above 5": max(plan.graph.input.shape[1:]) > 5,
+            }
+        )
+
+    each()
+    assert len(seen) >= MANY
+    # 22 to 43 of 300 each, when this was written.
+    assert all(count >= MANY // 50 for count in kinds.values()), kinds
 
 
 def test_the_random_graphs_hold_every_kind_of_block() -> None:

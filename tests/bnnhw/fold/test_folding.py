@@ -10,6 +10,7 @@ import pytest
 from bnnhw.cost import estimate
 from bnnhw.errors import UsageError
 from bnnhw.fold import Folding, LayerFold, full, load_folding, serial
+from bnnhw.fold.layers import layers_of
 from bnnhw.graph import BIPOLAR, Argmax, Conv, Flatten, Graph, Input, IntDense
 
 MakeNetwork = Callable[[Sequence[int]], Graph]
@@ -241,6 +242,8 @@ def test_a_style_that_was_asked_for_is_kept() -> None:
         (3, 1, "pe = 3 does not divide the 4 rows of a group of a convolution"),
         (5, 1, "pe = 5 does not fit its 4 rows of a group"),
         (1, 4, "simd = 4 does not fit its 2 channels of a group"),
+        (1, 8, "simd = 8 is a whole window, which a convolution with 2 groups cannot take in one"),
+        (4, 16, "simd = 16 is a whole window, which a convolution with 2 groups cannot take"),
     ],
 )
 def test_limits_of_groups_are_those_of_a_group(pe: int, simd: int, what: str) -> None:
@@ -252,8 +255,27 @@ def test_limits_of_groups_are_those_of_a_group(pe: int, simd: int, what: str) ->
         Argmax("top", ("flat",), np.zeros(8, int)),
     )
     graph = Graph("net", nodes, ("flat", "top"))
-    with pytest.raises(UsageError, match=rf"^Layer 'c': {what}\.\n"):
+    with pytest.raises(UsageError, match=rf"^Layer 'c': {what}[^\n]*\.\n"):
         Folding({"c": LayerFold(pe, simd)}).check(graph)
+
+
+def test_a_depthwise_layer_takes_its_taps_one_by_one() -> None:
+    """A clock for each tap, channel and position; a whole window is for one group alone."""
+    nodes = (
+        Input("x", (), (5, 6, 7)),
+        Conv("c", ("x",), np.ones((5, 1, 3, 3), np.uint8), groups=5),
+        Flatten("flat", ("c",)),
+        Argmax("top", ("flat",), np.zeros(100, int)),
+    )
+    graph = Graph("net", nodes, ("flat", "top"))
+    (layer,) = layers_of(graph)
+    assert (layer.rows, layer.channels, layer.columns) == (1, 1, 9)
+    assert layer.cycles(1, 1) == 9 * 5 * (4 * 5)
+    Folding({"c": LayerFold(1, 1)}).check(graph)
+    with pytest.raises(
+        UsageError, match=r"whole window.*5 groups.*\n.*of the 1 channel of a group"
+    ):
+        Folding({"c": LayerFold(1, 9)}).check(graph)
 
 
 def test_nothing_to_estimate() -> None:

@@ -44,9 +44,12 @@ def padded(o: Any, value: float = -1.0) -> str:
     return str(o.add("Pad", image(o), pads, o.const(np.float32(value))))
 
 
-def scaled_by_data(o: Any) -> str:
-    x = sums(o)
-    return str(o.add("Mul", x, o.add("GlobalAveragePool", x)))
+def scaled_by_data(op: str) -> Make:
+    def make(o: Any) -> str:
+        x = sums(o)
+        return str(o.add(op, x, o.add("GlobalAveragePool", x)))
+
+    return make
 
 
 WINDOW: dict[str, Any] = {"kernel_shape": [2, 2], "strides": [2, 2]}
@@ -57,7 +60,10 @@ WRONG: list[tuple[Make, str]] = [
      f"Conv 'Conv_2' has weights that are not ±1 times one scale for each output{NOT_YET}"),
     (on_image("Conv", ONES[..., None]), f"Conv 'Conv_2' is a convolution over 3 axes{NOT_YET}"),
     (on_image("Conv", ONES[..., 0]), f"Conv 'Conv_2' is a convolution over 1 axes{NOT_YET}"),
-    (scaled_by_data, f"Mul 'Mul_4' joins two branches{NOT_YET}"),
+    (scaled_by_data("Mul"),
+     f"Mul 'Mul_4' multiplies by a factor that depends on the data{NOT_YET}"),
+    (scaled_by_data("Div"),
+     f"Div 'Div_4' divides by a factor that depends on the data{NOT_YET}"),
     (lambda o: o.add("BipolarQuant", sums(o), o.add("GlobalAveragePool", image(o)),
                      domain=GENERAL),
      f"BipolarQuant 'BipolarQuant_6' reads a layer's output as the scale{NOT_YET}"),

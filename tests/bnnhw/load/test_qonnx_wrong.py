@@ -80,7 +80,10 @@ WRONG: list[tuple[Make, str]] = [
     (lambda o: o.add("Add", sums(o), "ghost"),
      "Add 'Add_4' reads 'ghost', which nothing before it gives."),
     # Inputs of the wrong kind.
-    (lambda o: o.add("Mul", sums(o), sums(o)), f"Mul 'Mul_8' joins two branches{NOT_YET}"),
+    (lambda o: o.add("Mul", sums(o), sums(o)),
+     f"Mul 'Mul_8' multiplies by a factor that depends on the data{NOT_YET}"),
+    (lambda o: o.add("Add", sums(o), o.add("ArgMax", sums(o), axis=1)),
+     f"Add 'Add_9' joins two branches{NOT_YET}"),
     (lambda o: o.add("Div", o.const(1.0), sums(o)),
      f"Div 'Div_4' divides a constant by a tensor{NOT_YET}"),
     (lambda o: o.add("Add", o.add("ArgMax", sums(o), axis=1), o.const(1.0)),
