@@ -43,6 +43,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # On the page they stand in this order.
 ORDER = (
     "structures", "mvtu", "unrolled", "networks", "generation", "golden", "cost", "estimates",
+    "planning",
 )  # fmt: skip
 
 Row = dict[str, Any]
