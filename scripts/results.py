@@ -25,6 +25,7 @@ import numpy as np
 
 from bnnhw import zoo
 from bnnhw.graph import Graph, save_graph
+from bnnhw.load import load_model
 from rtl_gen.build.flow import try_seeds
 from rtl_gen.cli.options import make
 from rtl_gen.system import LinkedAccelerator
@@ -67,7 +68,7 @@ class Row:
     Parameters
     ----------
     name, network, images, reference : str
-        Of the row, and files; no reference where it is empty.
+        Of the row, and files; no reference where it is empty, and drawn images where those are.
     board : str
     limit : int or None
         Images to simulate.
@@ -136,7 +137,10 @@ def rows(models: Path) -> list[Row]:
         for board in ("icebreaker", "ulx3s-85f")
     ]
     second = (str(DATA / "digits_cnn.onnx"), images, str(DATA / "digits_cnn_expected.npz"))
-    found.append(Row("digits, convolutional, on icebreaker", *second, "icebreaker"))
+    found += [
+        Row(f"digits, convolutional, on {board}", *second, board)
+        for board in ("icebreaker", "ulx3s-85f")
+    ]
     third = (str(DATA / "digits_tiny.onnx"), images, str(DATA / "digits_tiny_expected.npz"))
     found.append(Row("digits, tiny, on icestick", *third, "icestick"))
     mnist = str(models / "images" / "mnist_test_0000_4999.npz")
@@ -155,10 +159,21 @@ def rows(models: Path) -> list[Row]:
             fps=400_000),
         Row("TFC W1A2 on icebreaker", file_of("mnist_tfc_w1a2"), mnist,
             reference("mnist_tfc_w1a2"), "icebreaker", clock=18),
-        Row("eBNN, pixels of 8 bits, on icebreaker", file_of("mnist_ebnn_simple"), mnist,
-            reference("mnist_ebnn_simple"), "icebreaker"),
-        Row("eBNN, binary pixels, on icebreaker", file_of("mnist_ebnn_binary"), mnist,
-            reference("mnist_ebnn_binary"), "icebreaker"),
+        Row("TFC W1A2 on ulx3s-85f", file_of("mnist_tfc_w1a2"), mnist,
+            reference("mnist_tfc_w1a2"), "ulx3s-85f"),
+        *(
+            Row(f"eBNN, {pixels}, on {board}", file_of(f"mnist_ebnn_{kind}"), mnist,
+                reference(f"mnist_ebnn_{kind}"), board)
+            for kind, pixels in (("simple", "pixels of 8 bits"), ("binary", "binary pixels"))
+            for board in ("icebreaker", "ulx3s-85f")
+        ),
+        # What they answer to the one input that was recorded stands in tests/sim.
+        *(
+            Row(f"Brevitas' tiny CNN {kind.upper()} on icebreaker",
+                str(models / "export_examples" / f"tiny_cnn_{kind}_brevitas0134.onnx"), "", "",
+                "icebreaker")
+            for kind in ("w1a1", "w1a2")
+        ),
         Row("LFC W1A1 on ulx3s-85f", file_of("mnist_lfc_w1a1"), mnist,
             reference("mnist_lfc_w1a1"), "ulx3s-85f", 1000, fps=20000),
         Row("CNV W1A1 on ulx3s-85f", file_of("cifar10_cnv_w1a1"),
@@ -174,13 +189,16 @@ def rows(models: Path) -> list[Row]:
 
 
 def written(row: Row, folder: Path) -> Row:
-    """Write the files of a row of the zoo: its graph, and 20 images."""
-    if row.graph is None:
+    """Write what a row has no files of: the graph of a network of the zoo, and 20 images."""
+    if row.graph is None and row.images:
         return row
-    graph = row.graph()
-    network, images = folder / row.network, folder / row.images
+    network, images = folder / row.network, folder / (row.images or "images.npz")
+    if row.graph is None:
+        graph = load_model(network)
+    else:
+        graph = row.graph()
+        save_graph(graph, network)
     channels, height, width = graph.input.image_shape
-    save_graph(graph, network)
     np.savez(images, x=zoo.draw_images(1, 20, (channels, height, width)))
     return replace(row, network=str(network), images=str(images))
 
