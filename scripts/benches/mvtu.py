@@ -1,6 +1,7 @@
 """Whole matrix-vector-threshold units: cells, clock, and work for each cell."""
 
 import random
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -10,7 +11,7 @@ from rtl_gen.mvtu import Mvtu
 from .frame import Row, Settings, markdown_table
 from .measure import place, synthesise
 
-__all__ = ["NAME", "TITLE", "measure", "page"]
+__all__ = ["NAME", "TITLE", "measure", "page", "plots"]
 
 NAME = "mvtu"
 TITLE = "Matrix-vector-threshold units"
@@ -26,6 +27,16 @@ _POINTS = (
     ("up5k", "ice40", 64, 4, "balanced"),
     ("hx8k", "ice40", 64, 4, "area"),
     ("hx8k", "ice40", 32, 4, "balanced"),
+    ("25k", "ecp5", 16, 4, "speed"),
+    ("25k", "ecp5", 16, 16, "speed"),
+    ("25k", "ecp5", 32, 4, "speed"),
+    ("25k", "ecp5", 32, 16, "speed"),
+    ("25k", "ecp5", 64, 4, "speed"),
+    ("25k", "ecp5", 64, 8, "speed"),
+    ("hx8k", "ice40", 16, 4, "balanced"),
+    ("hx8k", "ice40", 16, 8, "balanced"),
+    ("hx8k", "ice40", 32, 8, "balanced"),
+    ("hx8k", "ice40", 64, 2, "balanced"),
 )
 _QUICK = (("25k", "ecp5", 16, 2, "speed"),)
 _NAMES = {"25k": "ECP5-25F -6", "45k": "ECP5-45F -6", "hx8k": "iCE40 HX8K", "up5k": "iCE40 UP5K"}
@@ -143,6 +154,33 @@ def page(rows: list[Row]) -> str:
         + markdown_table(head, lines)
         + f"\n{_PEERS_NOTE}\n\n{_beside(rows)}"
     )
+
+
+def plots(rows: list[Row], folder: Path) -> list[Path]:
+    """Draw work for each LUT4 over PE × SIMD: by the clock, and by the second."""
+    from .pictures import picture
+
+    file = folder / "mvtu-work-over-lanes.svg"
+    wanted = (("25k", "speed"), ("45k", "speed"), ("hx8k", "balanced"))
+    with picture(file, columns=2) as both:
+        for key, axes in zip(("ops a cycle and LUT4", "Mops/s a LUT4"), both, strict=True):
+            for device, pipeline in wanted:
+                own = [
+                    row for row in rows if (row["device"], row["pipeline"]) == (device, pipeline)
+                ]
+                for simd, style in zip((16, 32, 64), (":", "--", "-"), strict=True):
+                    line = sorted(
+                        (row["pe"] * simd, figures(row)[key]) for row in own if row["simd"] == simd
+                    )
+                    if line:
+                        label = f"{_NAMES[device]}, SIMD {simd}"
+                        colour = f"C{[name for name, _ in wanted].index(device)}"
+                        axes.plot(*zip(*line, strict=True), f"o{style}", color=colour, label=label)
+            axes.set(xscale="log", ylim=(0, None), xlabel="PE × SIMD", ylabel=key)
+            axes.set_xticks([64, 128, 256, 512, 1024], labels=["64", "128", "256", "512", "1,024"])
+            axes.minorticks_off()
+        both[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return [file]
 
 
 def _beside(rows: list[Row]) -> str:
