@@ -32,7 +32,7 @@ counted as nextpnr packs them. Three of four fit the coefficients of `bnnhw/cost
 fourth, every one whose number is 3 modulo 4, only tests them. What is in the table are these: of
 {count}, LUT4 of {share} are within ±10 %, {cells} more are within 3 cells; flip-flops of {flops}
 are within ±10 %. Block RAMs and multipliers are counted by rule: {exact} of {all} points agree.
-What the model says of whole networks stands below.
+How far off it is for whole networks, `scripts/bench estimates` measures.
 
 """
 
