@@ -12,6 +12,7 @@ module BNNHW_CARRY_MIDDLE #(parameter [15:0] INIT0 = 16'h0000, INIT1 = 16'h0000)
   assign S1 = p1 ^ between;
   assign COUT = p1 ? between : INIT1[{2'b00, B1, A1}];
 endmodule
+
 // The first of a chain lets no carry in: P of its first half is 0 and S0 is not read, so that any CIN will do.
 module BNNHW_CARRY_FIRST #(parameter [15:0] INIT0 = 16'h0000, INIT1 = 16'h0000) (
   input A0, B0, C0, D0, A1, B1, C1, D1, output S0, S1, COUT

@@ -157,18 +157,21 @@ def solve(
         folding = solver.cheapest(solver.network.targets()[0], _UNLIMITED)
         assert folding is not None
         return folding
-    if fill:
-        folding = solver.fastest(solver.caps())
-    else:
-        whole = solver.caps(_SHARE)
-        for cells in (*_QUICK_LUT4[family], FAR):
-            quick = Cost(cells, FAR, FAR, FAR, FAR).vector
-            folding = solver.fastest(np.minimum(whole, quick))
-            if folding is not None:
-                break
+    folding = solver.fastest(solver.caps()) if fill else _usual(solver, family)
     if folding is None:
         raise _too_big(solver, budget)
     return folding
+
+
+def _usual(solver: _Solver, family: str) -> Folding | None:
+    """Find the fastest folding that leaves room, and that place and route is quick with."""
+    whole = solver.caps(_SHARE)
+    for cells in (*_QUICK_LUT4[family], FAR):
+        quick = Cost(cells, FAR, FAR, FAR, FAR).vector
+        folding = solver.fastest(np.minimum(whole, quick))
+        if folding is not None:
+            return folding
+    return None
 
 
 def _for_rate(solver: _Solver, fps: float, clock_hz: float | None) -> Folding:

@@ -113,11 +113,12 @@ class Check:
     Parameters
     ----------
     name : str
-    passed : bool
+    passed : bool or None
+        None if it was not made.
     detail : str
         What was found.
     """
 
     name: str
-    passed: bool
+    passed: bool | None
     detail: str

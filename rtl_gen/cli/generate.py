@@ -1,7 +1,7 @@
 """`bnnhw generate`: Verilog of a network, or of an array of a chosen size."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from .options import (
     make,
 )
 from .show import emit_json, pairs, progress, table
+
+if TYPE_CHECKING:
+    from bnnhw.target import Board
 
 __all__ = ["app"]
 
@@ -68,7 +71,6 @@ def network(
 ) -> None:
     """Write the Verilog of a whole network, its manifest and its folding."""
     from bnnhw.errors import UsageError
-    from rtl_gen.cells import TARGETS
     from rtl_gen.network import file_names, network_files
     from rtl_gen.output import check_output, publish
     from rtl_gen.shell import NAMINGS
@@ -79,14 +81,7 @@ def network(
         model, pixel=pixel, board=board, fps=fps, clock=clock, folding=folding, name=name
     )
     plan = planned.plan
-    if target not in TARGETS:
-        raise UsageError(f"There is no target '{target}'.", f"Choose one of {', '.join(TARGETS)}.")
-    if target not in ("generic", planned.board.family):
-        raise UsageError(
-            f"The network is folded for '{planned.board.name}', an {planned.board.family}, and "
-            f"cannot have cells of {target}.",
-            "Give a --board of that family, or leave --target out.",
-        )
+    _check_target(target, planned.board)
     check_output(file_names(plan, target), out, keep=planned.inputs)
     with progress(as_json) as tell:
         tell("writing Verilog (the first start of Yosys takes half a minute)", 0, 0)
@@ -116,6 +111,20 @@ def network(
             *((path.suffix[1:], path) for path in files),
         ],
     )
+
+
+def _check_target(target: str, board: "Board") -> None:
+    from bnnhw.errors import UsageError
+    from rtl_gen.cells import TARGETS
+
+    if target not in TARGETS:
+        raise UsageError(f"There is no target '{target}'.", f"Choose one of {', '.join(TARGETS)}.")
+    if target not in ("generic", board.family):
+        raise UsageError(
+            f"The network is folded for '{board.name}', an {board.family}, and cannot have cells "
+            f"of {target}.",
+            "Give a --board of that family, or leave --target out.",
+        )
 
 
 @app.command("array")
