@@ -123,11 +123,7 @@ class Demands:
             return demand.behind(self._alone(window)) <= 0
         if waits.max() > self._spare[source]:
             return False
-        chain = self._chain(source)
-        # Where branches meet on the way, their queues go on while what is behind stands still.
-        if any(len(one.sources) > 1 for one in chain):
-            return True
-        return demand.behind(self._at_own_pace(chain)) <= 0
+        return self._keeps_up(block, place, self._at_own_pace(self._chain(source)))
 
     def _made(self, block: Block, place: int) -> Demand:
         reader = self._readers.get(block.name)
@@ -203,12 +199,33 @@ class Demands:
     def _at_own_pace(self, chain: list[Block]) -> _Ints:
         """Give the clocks of the words that a chain makes if it were all of the network."""
         pace = max(max(block.cycles, block.words_in) for block in chain)
-        count = chain[0].words_in
         starts = np.arange(self._frames)[:, None] * pace
-        words = (starts + np.arange(count) * pace // count).reshape(-1)
+        words: dict[str, _Ints] = {}
         for block in chain:
-            words = schedule_of(block).times([words], self._frames)[1]
-        return words
+            came = [words[source] for source in block.sources if source in words]
+            if not came:
+                count = block.words_in
+                came = [(starts + np.arange(count) * pace // count).reshape(-1)]
+            words[block.name] = schedule_of(block).times(came, self._frames)[1]
+        return words[chain[-1].name]
+
+    def _keeps_up(self, block: Block, place: int, offered: _Ints) -> bool:
+        """Tell whether a block and what stands still with it make a frame in the network's time.
+
+        Words are offered at these clocks, and all as much later as one of them had to wait.
+        """
+        schedule = schedule_of(block)
+        came = offered
+        while True:
+            needed, gone = schedule.times([came], self._frames)
+            taken = _banked(block, came, gone) if _replays(block) else needed[place]
+            held = np.maximum.accumulate(np.append(0, taken[:-1] - offered[:-1]))
+            later = offered + held
+            if np.array_equal(later, came):
+                break
+            came = later
+        frames = came.reshape(self._frames, -1)
+        return int((frames[-1] - frames[-2]).max()) <= self._cycles
 
     def _all_spare(self, blocks: list[Block]) -> dict[str, int]:
         """Count the clocks of a frame in which everything up to a block may stand still."""

@@ -267,16 +267,39 @@ def test_a_queue_stands_where_the_blocks_before_cannot_make_good_for_a_burst(see
     assert plan is not None
     schedule_holds(plan)
     # What was held up then goes on at its own pace, which is too slow here.
+    without = bridged(plan, name)
+    ends = observe(without, without.on_stream(codes_of(plan.graph, 8, 1)), paced=False).ends
+    assert list(np.diff(ends)[-3:]) == [clocks] * 3
+    assert clocks > plan.cycles
+
+
+def bridged(plan: Plan, name: str) -> Plan:
+    """Leave out a queue."""
     queue = plan.block(name)
     blocks = [
         replace(one, sources=tuple(queue.sources[0] if s == name else s for s in one.sources))
         for one in plan.blocks
         if one is not queue
     ]
-    without = replace(plan, blocks=tuple(blocks))
-    ends = observe(without, without.on_stream(codes_of(plan.graph, 8, 1)), paced=False).ends
-    assert list(np.diff(ends)[-3:]) == [clocks] * 3
-    assert clocks > plan.cycles
+    return replace(plan, blocks=tuple(blocks))
+
+
+def test_a_queue_stands_where_branches_that_met_cannot_make_good_for_a_burst() -> None:
+    """A pool behind joined branches gives a row at once, which the next layer takes slowly.
+
+    The branches' slowest layer has work for two thirds of a frame, and so has the reader of the
+    burst: but each stands still while the other works, row for row.
+    """
+    graph = zoo.binary_densenet28(growth=6, blocks=(1, 1), size=16)
+    folds = {"trans1_conv": LayerFold(1, 1), "stage2_block1_conv": LayerFold(1, 3)}
+    rest = {one.name: LayerFold(one.rows, one.lanes_limit) for one in layers_of(graph)}
+    plan = make_plan(graph, Folding({**rest, **folds}))
+    assert plan.cycles == plan.block("stage2_block1_conv").cycles == 3456
+    assert plan.block("trans1_conv").cycles == plan.block("stage1_block1_conv").cycles == 2304
+    codes = plan.on_stream(codes_of(graph, 4, 1))
+    assert np.diff(observe(plan, codes, paced=False).ends)[-1] == plan.cycles
+    without = bridged(plan, "trans1_conv_queue0")
+    assert np.diff(observe(without, codes, paced=False).ends)[-1] == 3464
 
 
 @pytest.mark.parametrize("seed", [505, 2119])
