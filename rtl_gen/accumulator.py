@@ -87,18 +87,27 @@ class Accumulator(wiring.Component):
         """Vectors that take turns."""
         return self._hold
 
-    def earlier(self, m: Module) -> Value:
-        """Build the registers of the other vectors; give the sum to which the next count belongs.
+    def registers(self, m: Module) -> tuple[Signal, Value]:
+        """Build the registers of all vectors, of which no sum needs a reset.
 
         Call it once, from whatever builds the accumulator.
+
+        Returns
+        -------
+        total : Signal
+            The register behind `total`, to be assigned where there is a step.
+        earlier : Value
+            The sum to which the next count belongs.
         """
-        line: Value = self.total
+        total = Signal(self._total_bits, name="summed", reset_less=True)
+        m.d.comb += self.total.eq(total)
+        line: Value = total
         for turn in range(1, self._hold):
             kept = Signal(self._total_bits, name=f"kept{turn}", reset_less=True)
             with m.If(self.step):
                 m.d.sync += kept.eq(line)
             line = kept
-        return line
+        return total, line
 
     def elaborate(self, platform: object) -> Elaboratable:
         """Build one adder, or what the platform has instead."""
@@ -106,7 +115,7 @@ class Accumulator(wiring.Component):
             return platform.get_accumulator(self)
         m = Module()
         begins = self.start if self._starts else 0
-        earlier = self.earlier(m)
+        total, earlier = self.registers(m)
         with m.If(self.step):
-            m.d.sync += self.total.eq(Mux(self.first, begins, earlier) + self.count)
+            m.d.sync += total.eq(Mux(self.first, begins, earlier) + self.count)
         return m

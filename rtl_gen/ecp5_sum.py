@@ -34,8 +34,8 @@ def accumulator(component: Any) -> Module:
     m = Module()
     width = component.total_bits
     halves: list[tuple[int, list[Value], Value | None]] = [(_FEED, [Const(1, 1)] * 4, None)]
-    total, following = component.total, Signal(width)
-    earlier = component.earlier(m)
+    following = Signal(width)
+    total, earlier = component.registers(m)
     for bit in range(width):
         counted = bit < component.bits
         pins = [

@@ -138,14 +138,17 @@ class Feed(wiring.Component):
         return m
 
     def _lead(self, m: Module, platform: object, group: Any) -> None:
-        """Lead what was read out, behind a register if it is to be late and has none."""
-        if self._late and not self._registered(platform):
-            held = Signal(self._width, name="held", reset_less=True)
-            m.d.sync += held.eq(group)
-            group = held
+        """Lead what was read out, behind a register if it is to be late and is in no memory."""
+        if self._late and not self._banked:
+            group = self._held(m, "held", group)
         m.d.comb += self.data.eq(group)
         if self._masked:
             m.d.comb += self.tags.masked.eq(group[-1])
+
+    def _held(self, m: Module, name: str, value: Value) -> Signal:
+        held = Signal(len(value), name=name, reset_less=True)
+        m.d.sync += held.eq(value)
+        return held
 
     def _registered(self, platform: object) -> bool:
         """Tell whether the memory has an output register of its own."""
@@ -225,6 +228,13 @@ class Feed(wiring.Component):
                 ram.address.eq(reads),
             ]
             return ram.data
+        if self._late:
+            # The register that makes it late is in front: what is written may come from a block
+            # RAM, whose output is slow.
+            pending = Signal(name="pending")
+            m.d.sync += pending.eq(put)
+            put, values = pending, (("writing", writes), ("reading", reads), ("arrived", source))
+            writes, reads, source = (self._held(m, name, value) for name, value in values)
         # A word is read only after it was written, so Yosys need not build what happens if both
         # meet.
         attrs = {"no_rw_check": "1"}

@@ -97,6 +97,8 @@ class HeldRom(wiring.Component):
             m.d.sync += at.eq(Mux(ends, 0, at + 1))
             with m.If(ends):
                 m.d.sync += there.eq(1)
+        word = Signal(self._width, name="whole", reset_less=True)
+        m.d.comb += self.word.eq(word)
         # A part is there a clock after it was taken: the last one makes the word whole.
         places = self._hold - 1 if self._split else 0
         kept = [Signal(part, name=f"part{k}", reset_less=True) for k in range(places)]
@@ -104,5 +106,5 @@ class HeldRom(wiring.Component):
             for older, newer in zip(kept, [*kept[1:], rom.word], strict=False):
                 m.d.sync += older.eq(newer)
             with m.If(latest):
-                m.d.sync += self.word.eq(Cat(*kept, rom.word))
+                m.d.sync += word.eq(Cat(*kept, rom.word))
         return m

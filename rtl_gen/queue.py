@@ -62,15 +62,17 @@ class Skid(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Build the front register, and the spare that holds what arrives during a stall."""
         m = Module()
-        spare = Signal(self._shape)
+        # Words need no reset: without one a register costs no wire that crosses the whole design.
+        front = Signal(self._shape, name="front", reset_less=True)
+        spare = Signal(self._shape, reset_less=True)
         full = Signal()
-        m.d.comb += self.i.ready.eq(~full)
+        m.d.comb += [self.i.ready.eq(~full), self.o.payload.eq(front)]
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [self.o.valid.eq(self.i.valid | full), full.eq(0)]
             with m.If(full):
-                m.d.sync += self.o.payload.eq(spare)
+                m.d.sync += front.eq(spare)
             with m.Else():
-                m.d.sync += self.o.payload.eq(self.i.payload)
+                m.d.sync += front.eq(self.i.payload)
         with m.Elif(~full):
             m.d.sync += [full.eq(self.i.valid), spare.eq(self.i.payload)]
         return m
@@ -167,9 +169,14 @@ class Queue(wiring.Component):
         return m
 
     def _one(self, m: Module) -> None:
-        m.d.comb += [self.i.ready.eq(~self.o.valid | self.o.ready), self.level.eq(self.o.valid)]
+        front = Signal(self._shape, name="front", reset_less=True)
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.o.payload.eq(front),
+            self.level.eq(self.o.valid),
+        ]
         with m.If(self.i.ready):
-            m.d.sync += [self.o.valid.eq(self.i.valid), self.o.payload.eq(self.i.payload)]
+            m.d.sync += [self.o.valid.eq(self.i.valid), front.eq(self.i.payload)]
 
     def _two(self, m: Module) -> None:
         m.submodules.skid = skid = Skid(shape=self._shape)

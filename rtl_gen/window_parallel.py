@@ -246,10 +246,15 @@ class ParallelWindow(wiring.Component):
         over = LoopNest(m, {"out_x": across.steps, "out_y": down.last + 1}, show)
 
         free = ~self.o.valid | self.o.ready
-        wants = _within(into.at["in_x"], across) & _within(into.at["in_y"], down)
-        at_start = (into.at["in_x"] == 0) & (into.at["in_y"] == 0)
-        begun = (over.at["out_x"] != 0) | (over.at["out_y"] != 0)
-        begins = (into.at["in_x"] == across.begin) & (into.at["in_y"] == down.begin)
+        # Flip-flops say what the counters mean: thousands of registers wait for `shift`.
+        wants = into.tell(range(across.lead, across.lead + across.size), "in_x")
+        wants = wants & into.tell(range(down.lead, down.lead + down.size), "in_y")
+        begins = into.tell([across.begin], "in_x") & into.tell([down.begin], "in_y")
+        at_start, begun = Signal(init=1), Signal()
+        with m.If(advance):
+            m.d.sync += at_start.eq(into.ends(2))
+        with m.If(show):
+            m.d.sync += begun.eq(~over.ends(2))
         m.d.comb += [
             self.i.ready.eq(free & wants),
             # A frame's padding must not run ahead of the frame.
@@ -361,10 +366,9 @@ class ParallelWindow(wiring.Component):
         )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
-        at = Signal(range(self.depth))
-        after = Signal.like(at)
+        # The reader's address comes from a register of its own: it goes to every bit of the word.
+        at, after = Signal(range(self.depth)), Signal(range(self.depth), init=1)
         m.d.comb += [
-            after.eq(Mux(at == self.depth - 1, 0, at + 1)),
             write.addr.eq(at),
             write.data.eq(word),
             write.en.eq(shift),
@@ -373,14 +377,4 @@ class ParallelWindow(wiring.Component):
             held.eq(read.data),
         ]
         with m.If(shift):
-            m.d.sync += at.eq(after)
-
-
-def _within(at: Signal, track: _Track) -> Value:
-    """Tell whether a pixel enters in this step of an axis."""
-    wanted: Value = Const(1, 1)
-    if track.lead:
-        wanted = wanted & (at >= track.lead)
-    if track.lead + track.size < track.steps:
-        wanted = wanted & (at < track.lead + track.size)
-    return wanted
+            m.d.sync += [at.eq(after), after.eq(Mux(after == self.depth - 1, 0, after + 1))]

@@ -128,6 +128,8 @@ def _parallel(block: ParallelWindowPlan) -> Terms:
         for insides, count in ((rows, down.count), (columns, across.count))
         for inside in insides
     )
+    # Whether a pixel enters in a step of an axis, and whether it completes the first window.
+    told = sum((one.size < one.steps) + (one.steps > 1) for one in (down, across))
     live = [tap for tap, inside in enumerate(columns) if inside]
     reach = (live[-1] - live[0]) * across.dilation + 1 if live else 0
     last = (down.count - 1) * down.stride
@@ -135,7 +137,7 @@ def _parallel(block: ParallelWindowPlan) -> Terms:
     return {
         "counts": _count(across.steps, down.steps, across.steps, last + 1, *block.stride),
         "held": (older + 1) * reach * width + (older * depth * width if shifted else 0),
-        "one": 2 + flags + (_count(depth) if older >= 1 and not shifted else 0),
+        "one": 4 + flags + told + (2 * _count(depth) if older >= 1 and not shifted else 0),
     }
 
 

@@ -22,10 +22,11 @@ class ReplySender(wiring.Component):
     """Wraps answers and control replies into frames: header before, CRC behind.
 
     A frame starts one cycle after its cause, and a byte moves each cycle in which `o` takes one (an
-    answer's also when `i` has one, those of a HELLO_REPLY's payload every other cycle); one cycle
-    passes between frames. Control replies go first. An answer starts when its first byte and its
-    place are there, and ends with its `last`. Where a number comes in at that moment, or at that
-    of a byte of the payload, it is a cycle later.
+    answer's also when `i` has one, those of a HELLO_REPLY's payload every other cycle, or every
+    third one where there are ``block_ram_shapes``); one cycle passes between frames. Control
+    replies go first. An answer starts when its first byte and its place are there, and ends with
+    its `last`. Where a number comes in at that moment, or at that of a byte of the payload, it is a
+    cycle later.
 
     The sequence numbers of requests lie in the block RAM that has the text of the HELLO_REPLY, one
     for each place, so that they cost next to nothing.
@@ -94,6 +95,12 @@ class ReplySender(wiring.Component):
         code, sequence = Signal(3), Signal(8)
         out = self.o.payload.data[0]
         looked = self._memory(m, index, saying, look)
+        # The output of an ECP5's block RAM is slow: a register stands before the CRC.
+        late = hasattr(platform, "block_ram_shapes")
+        if late:
+            kept = Signal(8)
+            m.d.sync += kept.eq(looked)
+            looked = kept
         hello_byte = self._hello_byte(index, looked)
         m.d.comb += [
             taken.eq(self.o.valid & self.o.ready),
@@ -142,6 +149,9 @@ class ReplySender(wiring.Component):
             with m.State("LOOK"):
                 m.d.comb += [saying.eq(1), look.eq(1)]
                 with m.If(~self.numbers.valid):
+                    m.next = "FETCH" if late else "HELLO"
+            if late:
+                with m.State("FETCH"):
                     m.next = "HELLO"
             with m.State("HELLO"):
                 send(hello_byte, "LOOK")

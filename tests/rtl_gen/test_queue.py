@@ -162,7 +162,7 @@ class Broken(Skid):
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += count.eq(count + 1)
         if self._fault == "drops last":
-            m.d.sync += self.o.payload.last.eq(0)
+            m.d.comb += self.o.payload.last.eq(0)
         if self._fault == "ignores ready":
             m.d.comb += self.i.ready.eq(1)
         if self._fault == "loses a word":
