@@ -68,7 +68,8 @@ def core_file(name: str, manifest: dict[str, Any]) -> str:
     sets = {"rtl": ([files["hardware"]], "verilogSource-2005")}
     # Cells are ours and become the device's behind synthesis, or are modelled elsewhere.
     if files["library"]:
-        sets["cells"] = ([files["library"]], "verilogSource-2005")
+        # No source: Yosys maps with it, see README.md.
+        sets["cells"] = ([files["library"]], "user")
     if files["models"]:
         sets["models"] = ([files["models"]], "verilogSource-2005")
     sets["waivers"] = ([f"{name}.vlt"], "vlt")
@@ -208,8 +209,8 @@ def _cells(manifest: dict[str, Any]) -> str:
         return ""
     made = (
         f"Read `{files['library']}` as a library in front of synthesis and map with it behind, as "
-        "README.md shows: a synthesiser that looks into a carry cell takes more of them. Another "
-        "flow may read it as plain Verilog. "
+        "README.md shows: a synthesiser that looks into a carry cell takes more of them. It is no "
+        "plain Verilog: ends of chains are left open in it. "
         if files["library"]
         else ""
     )

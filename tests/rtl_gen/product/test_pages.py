@@ -180,6 +180,7 @@ def test_cells_have_a_page_and_files(folders: dict[str, Path]) -> None:
     assert held >= set(told["cells"])
     core = (folder / "unit.core").read_text()
     assert "filesets: [rtl, cells]" in core and "filesets: [waivers, models, rtl]" in core
+    assert "- bnnhw_carry.vlib\n    file_type: user" in core
     for kind in ("streamed", "logic"):
         plain = json.loads((folders[kind] / "unit.json").read_text())
         assert (
