@@ -13,7 +13,7 @@ TARGETS = ("generic", "ice40", "ecp5")
 
 _MODULE = re.compile(r"^module (\w+)", re.MULTILINE)
 _INSTANCE = re.compile(r"^ +(\w+) +(?:#\(|\w+ +\($)", re.MULTILINE)
-_MODELS = (("BNNHW_CARRY_", "ecp5_carry.v"), ("DP16KD", "ecp5_ram.v"), ("SB_LUT4", "ice40_lut.v"))
+_MODELS = (("BNNHW_CARRY_", "ecp5_carry.v"), ("DP16KD", "ecp5_ram.v"))
 """Start of the names of cells, and the file in `sim` that has them."""
 
 CELL_WAIVERS = {
