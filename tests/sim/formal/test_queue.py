@@ -41,14 +41,17 @@ class BrokenSkid(Skid):
 
     def elaborate(self, platform: Any) -> Module:
         m = super().elaborate(platform)
+        free, wrong = ~self.o.valid | self.o.ready, Signal(2)
         if self._fault == "forgets the spare":
-            with m.If(~self.o.valid | self.o.ready):
-                m.d.sync += self.o.payload.eq(self.i.payload)
+            m.d.comb += self.o.payload.eq(wrong)
+            with m.If(free):
+                m.d.sync += wrong.eq(self.i.payload)
         if self._fault == "takes when full":
             m.d.comb += self.i.ready.eq(1)
         if self._fault == "takes while it waits":
-            with m.If(self.i.valid):
-                m.d.sync += self.o.payload.eq(self.i.payload)
+            m.d.comb += self.o.payload.eq(wrong)
+            with m.If(free | self.i.valid):
+                m.d.sync += wrong.eq(self.i.payload)
         if self._fault == "never takes the last place":
             m.d.comb += self.i.ready.eq(~self.o.valid)
         return m
