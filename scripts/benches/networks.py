@@ -141,8 +141,10 @@ def plots(rows: list[Row], folder: Path) -> list[Path]:
     file = folder / "networks-fps-over-lut4.svg"
     colours = dict(zip(sorted({row["device"] for row in rows}), cycle(COLOURS), strict=False))
     names = dict.fromkeys(row["name"] for row in rows)
-    marks = dict(zip(names, cycle("os^DvPX*<>pd"), strict=False))
-    with picture(file) as (axes,):
+    marks = dict(zip(names, cycle("os^DvPX*<>pdhH81234+x"), strict=False))
+    # The legend has a line for each, and stands beside the axes.
+    height = max(3.6, 0.6 + 0.19 * (len(colours) + len(marks)))
+    with picture(file, width=8.5, height=height) as (axes,):
         for row in rows:
             style = {"color": colours[row["device"]], "marker": marks[row["name"]]}
             axes.plot(row["lut4"], _fps(row), linestyle="", markersize=8, **style)
