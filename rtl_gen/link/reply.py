@@ -94,13 +94,8 @@ class ReplySender(wiring.Component):
         taken, from_control, saying, look = Signal(), Signal(), Signal(), Signal()
         code, sequence = Signal(3), Signal(8)
         out = self.o.payload.data[0]
-        looked = self._memory(m, index, saying, look)
-        # The output of an ECP5's block RAM is slow: a register stands before the CRC.
         late = hasattr(platform, "block_ram_shapes")
-        if late:
-            kept = Signal(8)
-            m.d.sync += kept.eq(looked)
-            looked = kept
+        looked = self._memory(m, index, saying, look, late=late)
         hello_byte = self._hello_byte(index, looked)
         m.d.comb += [
             taken.eq(self.o.valid & self.o.ready),
@@ -168,7 +163,9 @@ class ReplySender(wiring.Component):
                 send(crc.crc[8:], "IDLE")
         return m
 
-    def _memory(self, m: Module, index: Signal, saying: Signal, look: Signal) -> Signal:
+    def _memory(
+        self, m: Module, index: Signal, saying: Signal, look: Signal, *, late: bool
+    ) -> Signal:
         """Keep numbers behind the text; while `look` is high, read one or the other."""
         span = ceil_log2(max(len(self._packed), self._hello.credits))
         texts: memory.Memory[Any, Any] = memory.Memory(
@@ -188,7 +185,12 @@ class ReplySender(wiring.Component):
         ]
         with m.If(look & ~write.en):
             m.d.sync += looked.eq(read.data)
-        return looked
+        if not late:
+            return looked
+        # The output of an ECP5's block RAM is slow: a register stands before the CRC.
+        kept = Signal(8)
+        m.d.sync += kept.eq(looked)
+        return kept
 
     def _hello_byte(self, index: Signal, text: Signal) -> Value:
         count = self._hello.status_bytes
