@@ -5,12 +5,23 @@ import pytest
 from cobs import cobs
 
 from bnnhw.link import Frame, Hello, Kind, WeightState, encode
+from rtl_gen.counting.fabric import Fabric
 from rtl_gen.link import ReplySender, ResultBytes
 from sim.bench import exercise, run
 from sim.streams import STALLS, frame, never, send
 
 HELLO = Hello(bytes(range(100, 132)), 98, 21, 10, 12_000_000, 4)
 STATUS = 0x04_03_02_01
+
+
+class Ecp5ReplySender(ReplySender):
+    """What an ECP5 gets: the text has a register more behind its block RAM."""
+
+    def elaborate(self, platform):
+        return super().elaborate(Fabric("ecp5"))
+
+
+BUILDS = pytest.mark.parametrize("build", [ReplySender, Ecp5ReplySender])
 
 
 def raw(kind, sequence, payload):
@@ -25,8 +36,8 @@ def asked(numbers):
     return {"numbers": kept, "place": places}
 
 
-def sender(status=STATUS, hello=HELLO):
-    dut = ReplySender(hello=hello)
+def sender(status=STATUS, hello=HELLO, build=ReplySender):
+    dut = build(hello=hello)
 
     async def hold(ctx):
         ctx.set(dut.status, status)
@@ -38,8 +49,9 @@ def words(raws):
     return [word for some in raws for word in frame(list(some), 1)]
 
 
+@BUILDS
 @pytest.mark.parametrize("stalls", STALLS)
-def test_answers_carry_their_sequence(stalls):
+def test_answers_carry_their_sequence(stalls, build):
     dice = random.Random(2)
     answers = [dice.randbytes(n) for n in (1, 2, 21, 5)]
     numbers = [0, 255, 7, 8]
@@ -47,14 +59,15 @@ def test_answers_carry_their_sequence(stalls):
     inputs = {"i": words(answers), "control": [], **asked(numbers)}
     # A number is there before its place is; all others stall.
     waits = dict.fromkeys(("i", "place", "o"), stalls)
-    exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)}, stalls=waits)
+    exercise(build(hello=HELLO), inputs, {"o": words(expected)}, stalls=waits)
 
 
-def test_numbers_come_in_at_any_moment():
+@BUILDS
+def test_numbers_come_in_at_any_moment(build):
     """Also at those at which the memory would be read, for answers and for the HELLO_REPLY."""
     for late in range(40):
         answer, hello = raw(Kind.RESULT, 77, b"ab"), raw(Kind.HELLO_REPLY, 5, HELLO.pack())
-        dut = ReplySender(hello=HELLO)
+        dut = build(hello=HELLO)
         got: list[tuple[int, int]] = []
 
         async def host(ctx, dut=dut, late=late):
@@ -84,8 +97,9 @@ def test_numbers_come_in_at_any_moment():
         assert [byte for byte, _ in got] == hello + answer
 
 
+@BUILDS
 @pytest.mark.parametrize("stalls", [0, 50, "toggle"])
-def test_hello_and_errors(stalls):
+def test_hello_and_errors(stalls, build):
     control = [{"code": 0, "sequence": 5}, {"code": 4, "sequence": 6}, {"code": 0, "sequence": 7}]
     hello = HELLO.pack()
     expected = [
@@ -94,31 +108,34 @@ def test_hello_and_errors(stalls):
         raw(Kind.HELLO_REPLY, 7, hello),
     ]
     inputs = {"i": [], "control": control, **asked([])}
-    exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)}, stalls=stalls)
+    exercise(build(hello=HELLO), inputs, {"o": words(expected)}, stalls=stalls)
 
 
-def test_hello_carries_the_status():
-    got = status_of(*sender())
+@BUILDS
+def test_hello_carries_the_status(build):
+    got = status_of(*sender(build=build))
     hello = Hello.unpack(bytes(got[3:-2]))
     assert (hello.bad_frames, hello.line_errors, hello.queued) == (0x0201, 3, 4)
     assert got == raw(Kind.HELLO_REPLY, 0, hello.pack())
 
 
-def test_hello_carries_the_state_of_the_weights():
+@BUILDS
+def test_hello_carries_the_state_of_the_weights(build):
     status = STATUS | int.from_bytes(bytes([6, 5, 1, 0, 10, 9, 8, 7]), "little") << 32
-    got = status_of(*sender(status, replace(HELLO, weights=WeightState())))
+    got = status_of(*sender(status, replace(HELLO, weights=WeightState()), build))
     hello = Hello.unpack(bytes(got[3:-2]))
     assert (hello.bad_frames, hello.line_errors, hello.queued) == (0x0201, 3, 4)
     assert hello.weights == WeightState(0x0506, 0x0708090A)
     assert got == raw(Kind.HELLO_REPLY, 0, hello.pack())
 
 
-def test_hello_carries_the_crc_of_the_first_weights():
+@BUILDS
+def test_hello_carries_the_crc_of_the_first_weights(build):
     """Registers say the rest, also then: an upload may begin while the HELLO_REPLY leaves."""
     status = STATUS | int.from_bytes(bytes([6, 5, 1, 0, 10, 9, 8, 7]), "little") << 32
     built = replace(HELLO, weights=WeightState(crc=0xA1B2C3D4))
     for original, crc in ((1, 0xA1B2C3D4), (0, 0x0708090A)):
-        dut, hold = sender(status, built)
+        dut, hold = sender(status, built, build)
 
         async def both(ctx, dut=dut, hold=hold, original=original):
             await hold(ctx)
@@ -151,7 +168,8 @@ def status_of(dut, hold):
     return got
 
 
-def test_control_goes_first_and_resets_cleanly():
+@BUILDS
+def test_control_goes_first_and_resets_cleanly(build):
     inputs = {
         "i": words([b"ab"]),
         "control": [{"code": 2, "sequence": 1}],
@@ -159,15 +177,26 @@ def test_control_goes_first_and_resets_cleanly():
     }
     expected = [raw(Kind.ERROR, 1, bytes([2])), raw(Kind.RESULT, 9, b"ab")]
     for reset_after in (0, 3, 6, 11):
-        exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)}, reset_after=reset_after)
+        exercise(build(hello=HELLO), inputs, {"o": words(expected)}, reset_after=reset_after)
 
 
-def test_latency_and_pace():
+@BUILDS
+def test_latency_and_pace(build):
     inputs = {"i": words([b"abc"] * 3), "control": [], **asked([1, 2, 3])}
     expected = [raw(Kind.RESULT, n, b"abc") for n in (1, 2, 3)]
-    log = exercise(ReplySender(hello=HELLO), inputs, {"o": words(expected)})
+    log = exercise(build(hello=HELLO), inputs, {"o": words(expected)})
     assert log.moves["o"][0] - log.moves["place"][0] == 1
     assert log.period == 3 + 3 + 2 + 1
+
+
+@pytest.mark.parametrize(("build", "pace"), [(ReplySender, 2), (Ecp5ReplySender, 3)])
+def test_pace_of_the_hello(build, pace):
+    """Five bytes go at full pace: three before the payload, and the CRC."""
+    inputs = {"i": [], "control": [{"code": 0, "sequence": 5}] * 2, **asked([])}
+    reply = raw(Kind.HELLO_REPLY, 5, HELLO.pack())
+    log = exercise(build(hello=HELLO), inputs, {"o": words([reply] * 2)})
+    first, second = log.moves["control"]
+    assert second - first == 5 + 1 + pace * len(HELLO.pack())
 
 
 def test_bench_catches_a_crc_of_another_variant():
