@@ -13,7 +13,11 @@ TARGETS = ("generic", "ice40", "ecp5")
 
 _MODULE = re.compile(r"^module (\w+)", re.MULTILINE)
 _INSTANCE = re.compile(r"^ +(\w+) +(?:#\(|\w+ +\($)", re.MULTILINE)
-_MODELS = (("BNNHW_CARRY_", "ecp5_carry.v"), ("DP16KD", "ecp5_ram.v"))
+_MODELS = (
+    ("BNNHW_CARRY_", "ecp5_carry.v"),
+    ("BNNHW_FLIP_FLOP", "ecp5_ff.v"),
+    ("DP16KD", "ecp5_ram.v"),
+)
 """Start of the names of cells, and the file in `sim` that has them."""
 
 CELL_WAIVERS = {
@@ -62,7 +66,7 @@ def models(cells: list[str]) -> str:
 
 def library(cells: list[str]) -> dict[str, str]:
     """Give the file by which synthesis makes a device's cells of ours, by its name, if any."""
-    own = any(cell.startswith("BNNHW_CARRY_") for cell in cells)
+    own = any(cell.startswith("BNNHW_") for cell in cells)
     return {ecp5.FILE: ecp5.CELLS} if own else {}
 
 
@@ -83,9 +87,8 @@ def beside(name: str, cells: list[str]) -> dict[str, tuple[str, str]]:
     if not cells:
         return {}
     found = {f"{name}_cells.v": ("models of cells, to simulate and lint with", models(cells))}
-    return found | {
-        file: ("the carry cells, for synthesis", text) for file, text in library(cells).items()
-    }
+    what = "the cells that are ours, for synthesis"
+    return found | {file: (what, text) for file, text in library(cells).items()}
 
 
 def recipe(name: str, target: str, cells: list[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """The free-running heart of an array: elements and accumulators that nothing stops."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from bnnhw.fold.array import core_clocks, spread_clocks
 
 from .accumulator import Accumulator
+from .copies import REACH, copies
 from .pe import ProcessingElement
 
 __all__ = ["TAGS", "ArrayCore"]
@@ -117,7 +120,7 @@ class ArrayCore(wiring.Component):
         activation = self._held(m, "group", group, stages)
         stages = spread + (registered and not self._late)
         weight = self._held(m, "weights", self.weight.as_value(), stages)
-        counted = self._tags(m)
+        counted, steps, firsts = self._tags(m, platform)
         for row in range(self._pe):
             m.submodules[f"pe{row}"] = element = ProcessingElement(
                 simd=self._simd, bits=self._bits, every=self._every, registered=registered
@@ -135,8 +138,8 @@ class ArrayCore(wiring.Component):
                 hold=self._hold,
             )  # fmt: skip
             m.d.comb += [
-                total.step.eq(counted.there),
-                total.first.eq(counted.first),
+                total.step.eq(steps[row]),
+                total.first.eq(firsts[row]),
                 total.start.eq(self.start[row]),
                 total.count.eq(count),
                 self.total[row].eq(total.total),
@@ -152,8 +155,10 @@ class ArrayCore(wiring.Component):
             value = held
         return value
 
-    def _tags(self, m: Module) -> data.View:
-        """Lead the tags along; give those that stand beside the counts."""
+    def _tags(
+        self, m: Module, platform: object
+    ) -> tuple[data.View, Sequence[Value], Sequence[Value]]:
+        """Lead the tags along; give those that stand beside the counts, two of them by row."""
         tags = self.tags
         for stage in range(self.latency - 1):
             before = tags
@@ -161,4 +166,12 @@ class ArrayCore(wiring.Component):
             m.d.sync += tags.eq(before)
         m.d.comb += self.take_start.eq(before.there & before.first)
         m.d.sync += [self.valid.eq(tags.there & tags.final), self.last.eq(tags.last)]
-        return tags
+        # What the accumulators of several rows wait for.
+        together = max(1, REACH // (self._total_bits * self._hold))
+        number = -(-self._pe // together)
+        if number == 1:
+            return tags, [tags.there] * self._pe, [tags.first] * self._pe
+        there = copies(m, platform, before.there, number)
+        first = copies(m, platform, before.first, number)
+        rows = [row // together for row in range(self._pe)]
+        return tags, [there[at] for at in rows], [first[at] for at in rows]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .copies import REACH, copies
 from .late import LateRom
 from .naming import label
 from .rom import check_rom
@@ -78,10 +79,9 @@ class HeldRom(wiring.Component):
         parts, part = parts_of(self._words, self._width, self._hold if self._split else 1)
         m.submodules.parts = rom = LateRom(words=parts, width=part, style=self._style)
         label(rom, "parts")
-        step, stepped = Signal(), Signal()
+        step = Signal()
         # A whole word is fetched by the last of its takes, so that the first one comes at once.
         at = Signal(range(self._hold), init=0 if self._split else self._hold - 1)
-        latest = Signal()
         there, ends = Signal(), Signal()
         # Before the first word is whole, parts are taken without being asked for, from the clock
         # after that at which the memory says that it has some.
@@ -92,19 +92,24 @@ class HeldRom(wiring.Component):
             rom.take.eq(step if self._split else step & ends),
             self.there.eq(there),
         ]
-        m.d.sync += [begun.eq(rom.there), stepped.eq(step), latest.eq(ends)]
+        m.d.sync += begun.eq(rom.there)
         with m.If(step):
             m.d.sync += at.eq(Mux(ends, 0, at + 1))
             with m.If(ends):
                 m.d.sync += there.eq(1)
-        word = Signal(self._width, name="whole", reset_less=True)
-        m.d.comb += self.word.eq(word)
         # A part is there a clock after it was taken: the last one makes the word whole.
         places = self._hold - 1 if self._split else 0
         kept = [Signal(part, name=f"part{k}", reset_less=True) for k in range(places)]
-        with m.If(stepped):
-            for older, newer in zip(kept, [*kept[1:], rom.word], strict=False):
-                m.d.sync += older.eq(newer)
-            with m.If(latest):
-                m.d.sync += word.eq(Cat(*kept, rom.word))
+        for k, one in enumerate(kept):
+            self._load(m, platform, one, rom.word, step & (at == k))
+        word = Signal(self._width, name="whole", reset_less=True)
+        self._load(m, platform, word, Cat(*kept, rom.word), step & ends)
+        m.d.comb += self.word.eq(word)
         return m
+
+    def _load(self, m: Module, platform: object, into: Signal, word: Value, taken: Value) -> None:
+        """Load a register a clock after `taken`, each run of bits by a copy of it."""
+        runs = range(0, len(into), REACH)
+        for low, load in zip(runs, copies(m, platform, taken, len(runs)), strict=True):
+            with m.If(load):
+                m.d.sync += into[low : low + REACH].eq(word[low : low + REACH])

@@ -5,6 +5,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal, Value
 
+from ..ecp5_ff import CELL
 from .carry import END, ONE, Chain, Half, chains, half_output, wires_of
 from .cells import KINDS, PINS, build
 from .heap import Heap
@@ -13,7 +14,7 @@ from .lanes import Wires, bits_heap, pairs_heap
 __all__ = ["AFTER_READ", "AFTER_SYNTHESIS", "CELLS", "FILE", "Ecp5Count", "match_count", "popcount"]
 
 FILE = "bnnhw_carry.vlib"
-"""Name of the file with the cells of this module, beside a netlist."""
+"""Name of the file with the cells that are ours, beside a netlist."""
 
 
 def _cell(kind: str, carry_in: bool, carry_out: bool) -> str:
@@ -31,7 +32,7 @@ endmodule
 """
 
 
-CELLS = "\n".join(_cell(kind, *carries) for carries, kind in KINDS.items())
+CELLS = "\n".join([*(_cell(kind, *carries) for carries, kind in KINDS.items()), CELL])
 """Verilog of the cells: a library for synthesis, and what they become behind it."""
 
 AFTER_READ = f"read_verilog -lib {FILE}\n"

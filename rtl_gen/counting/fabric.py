@@ -4,6 +4,7 @@ from typing import Any
 
 from bnnhw.fold.memory import SHAPES
 
+from ..ecp5_ff import flip_flop
 from ..ecp5_sum import accumulator
 from ..mac16 import mac16
 from ..unrolled_adders import ecp5_adder, ecp5_halver
@@ -31,6 +32,7 @@ def equip(platform: Any, family: str, *, dsp: bool = False) -> None:
         platform.get_adder = ecp5_adder
         platform.get_halver = ecp5_halver
         platform.get_accumulator = accumulator
+        platform.get_flip_flop = flip_flop
         # A block RAM takes 5.6 ns from the clock (speed grade 6), a flip-flop 0.5 ns.
         platform.block_ram_shapes = SHAPES["ecp5"]
     if family == "ice40":

@@ -139,6 +139,7 @@ SHAPES = [
     ((20, 30, 1, 1), 1),  # 600 words: 18 bits
     ((46, 50, 1, 1), 0),  # 2300 words: 4 bits
     ((3, 8, 1, 8), 1),  # a group a vector
+    ((80, 20, 80, 10), 1),  # 400 flip-flops hold sums: what they wait for has copies
 ]
 
 
@@ -152,6 +153,23 @@ def test_units(shape: tuple[int, ...], every: int, stalls: bool, tmp_path: Path)
         # As fast as everywhere, but for the clocks of the bench.
         clocks = int(said.rsplit(maxsplit=1)[-1])
         assert clocks - (unit.latency + unit.cycles * 4 - unit.synapse_folds) in range(4), said
+
+
+@pytest.mark.parametrize("shape", [(16, 72, 8, 36), (8, 72, 8, 36), (8, 36, 8, 36)])
+@pytest.mark.parametrize("stalls", [False, True])
+def test_units_whose_weights_serve_several_vectors(
+    shape: tuple[int, ...], stalls: bool, tmp_path: Path
+) -> None:
+    """Words of 288 bits: more than one flip-flop tells them when to load."""
+    unit, sent, wanted = layer(*shape, every=1, hold=2, vectors=4)
+    # One frame of four vectors: only its last word is marked.
+    bits = (1 << shape[2]) - 1
+    wanted = [*(word & bits for word in wanted[:-1]), wanted[-1]]
+    said = simulate(unit, sent, wanted, tmp_path, stalls=stalls)
+    assert "WRONG" not in said and "DONE" in said, said
+    # Two for a word of weights, one for the part of it that comes first, one for thresholds.
+    copied = (tmp_path / "all.v").read_text().count("  BNNHW_FLIP_FLOP ")
+    assert copied == 4
 
 
 def test_planted_fault_is_caught(tmp_path: Path) -> None:

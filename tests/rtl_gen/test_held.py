@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Array, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -70,6 +70,29 @@ def test_words_in_block_rams(hold: int, split: bool, monkeypatch: pytest.MonkeyP
     found = taken(On(rom, block_ram_shapes=((512, 36),)), 120, 80)
     assert len(found) > 60
     assert found == [words[k // hold % 9] for k in range(len(found))]
+
+
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("hold", [2, 3, 4])
+def test_what_tells_a_word_to_load_has_copies(
+    hold: int, split: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each for a run of bits that is as long as it may be, or shorter."""
+    monkeypatch.setattr("rtl_gen.held.REACH", 3)
+    copies: list[Signal] = []
+
+    def copy(m: Module, value: Value) -> Signal:
+        copies.append(Signal(name=f"copy{len(copies)}"))
+        m.d.sync += copies[-1].eq(value)
+        return copies[-1]
+
+    words = [(1234 * k + 77) % 2048 for k in range(5)]
+    rom = HeldRom(words=words, width=11, hold=hold, split=split)
+    found = taken(On(rom, get_flip_flop=copy), 120, 70)
+    assert len(found) > 40
+    assert found == [words[k // hold % 5] for k in range(len(found))]
+    part = -(-11 // hold)
+    assert len(copies) == 4 + split * (hold - 1) * -(-part // 3)
 
 
 def test_a_changed_part_shows() -> None:

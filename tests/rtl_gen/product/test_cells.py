@@ -164,11 +164,13 @@ def test_models_are_what_yosys_says_of_the_cell(tmp_path: Path) -> None:
 
 def test_models_have_the_ports_of_the_library() -> None:
     def ports(text: str) -> dict[str, set[str]]:
-        found = re.findall(r"module (BNNHW_CARRY_\w+)[^;]*?\(\s*(input[^;]*?)\);", text, re.S)
-        return {name: set(re.findall(r"\b[A-D][01]|S[01]|CIN|COUT", told)) for name, told in found}
+        found = re.findall(r"module (BNNHW_\w+)[^;]*?\(\s*(input[^;]*?)\);", text, re.S)
+        pins = r"\b(?:[A-D][01]|S[01]|CIN|COUT|CLK|D|Q)\b"
+        return {name: set(re.findall(pins, told)) for name, told in found}
 
-    own = ports(models(["BNNHW_CARRY_ONLY"]))
-    assert own == ports(CELLS) and len(own) == 4
+    own = ports(models(["BNNHW_CARRY_ONLY", "BNNHW_FLIP_FLOP"]))
+    assert own == ports(CELLS) and len(own) == 5
+    assert own["BNNHW_FLIP_FLOP"] == {"CLK", "D", "Q"}
 
 
 def test_a_cell_without_a_model_is_refused() -> None:
@@ -183,5 +185,8 @@ def test_a_cell_without_a_model_is_refused() -> None:
 def test_recipes_name_the_file_of_the_cells() -> None:
     assert "techmap" not in " ".join(recipe("unit", "generic", []))
     assert "--router router2" in recipe("unit", "ice40", [])[1]
-    (line,) = recipe("unit", "ecp5", ["BNNHW_CARRY_ONLY"])
-    assert "-lib bnnhw_carry.vlib" in line and "techmap -map bnnhw_carry.vlib" in line
+    for cell in ("BNNHW_CARRY_ONLY", "BNNHW_FLIP_FLOP"):
+        (line,) = recipe("unit", "ecp5", [cell])
+        assert "-lib bnnhw_carry.vlib" in line and "techmap -map bnnhw_carry.vlib" in line
+    (line,) = recipe("unit", "ecp5", ["DP16KD"])
+    assert "bnnhw_carry" not in line
