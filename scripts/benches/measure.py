@@ -221,7 +221,7 @@ def place(
     router: str = "router2",
     limit: float = 3600,
 ) -> list[float]:
-    """Place and route with each of several seeds.
+    """Place and route with each of several seeds; one whose placement no router ends has no clock.
 
     Parameters
     ----------
@@ -243,14 +243,15 @@ def place(
     Returns
     -------
     list of float
-        Fmax of each seed in MHz.
+        Fmax in MHz of each seed that is routed.
 
     Raises
     ------
     ToolMissing, ToolFailed
-        If a tool is not installed, or fails, as where a design does not fit.
+        If a tool is not installed, or fails, as where a design does not fit; `Unrouted`, which is
+        one of these, if no seed is routed.
     """
-    found = []
+    found, circles = [], None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "top.json").write_bytes(netlist.text)
@@ -258,9 +259,16 @@ def place(
             options = ["--seed", str(seed), "--freq", f"{freq:g}", "--timing-allow-fail"]
             options += ["--router", router, "--report", "report.json"]
             options += ["--speed", str(speed)] if netlist.family == "ecp5" else []
-            _nextpnr(folder, netlist.family, device or _DEVICES[netlist.family], options, limit)
+            part = device or _DEVICES[netlist.family]
+            try:
+                _nextpnr(folder, netlist.family, part, options, limit)
+            except nextpnr.Unrouted as error:
+                circles = error
+                continue
             report = json.loads((folder / "report.json").read_text())
             found.append(min(clock.achieved_mhz for clock in nextpnr.clock_timings(report)))
+    if circles is not None and not found:
+        raise circles
     return found
 
 

@@ -124,7 +124,7 @@ def figures(row: Row) -> dict[str, Any]:
 def page(rows: list[Row]) -> str:
     """Write one table."""
     head = [
-        "device", "SIMD x PE", "pipeline", "LUT4", "FF", "block RAM", "MHz (least, most)",
+        "device", "SIMD x PE", "pipeline", "LUT4", "FF", "block RAM", "MHz (least, most; seeds)",
         "ops/cycle/LUT4", "Mops/s/LUT4", "Gops/s",
     ]  # fmt: skip
     lines = []
@@ -139,7 +139,7 @@ def page(rows: list[Row]) -> str:
                 f"{row['lut4']:,}",
                 f"{row['ff']:,}",
                 str(row["ebr"]),
-                f"{found['fmax']:.1f} ({low:.1f}, {high:.1f})",
+                f"{found['fmax']:.1f} ({low:.1f}, {high:.1f}; {len(row['fmax'])})",
                 f"{found['ops a cycle and LUT4']:.3f}",
                 f"{found['Mops/s a LUT4']:.1f}",
                 f"{found['Gops/s']:.1f}",
@@ -150,7 +150,8 @@ def page(rows: list[Row]) -> str:
         "Everything is counted: replay buffer, weights in block RAM, thresholds, and the queue "
         "for results. LUT4 are as packed by nextpnr (on iCE40 logic cells), without the harness; "
         f"the clock is the median over the seeds, placed alone on the device (constraint {_FREQ} "
-        "MHz) and routed by nextpnr's router1 on ECP5, router2 on iCE40.\n\n"
+        "MHz) and routed by nextpnr's router1 on ECP5, router2 on iCE40. A seed whose placement no "
+        "router finishes has no clock, and is not counted among the seeds.\n\n"
         + markdown_table(head, lines)
         + f"\n{_PEERS_NOTE}\n\n{_beside(rows)}"
     )

@@ -1,13 +1,15 @@
 """The benchmark's frame: which modules there are, what is kept, and the page; nothing is timed."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rtl_gen.build import nextpnr
 from scripts import bench
-from scripts.benches import frame
+from scripts.benches import frame, measure
 from scripts.benches.frame import Settings, Store
 
 ROWS: list[dict[str, Any]] = [{"name": "a", "value": 2}, {"name": "b", "value": 3}]
@@ -96,6 +98,29 @@ def test_stored_page_is_that_of_the_stored_rows(tmp_path: Path) -> None:
     docs = frame.ROOT / "docs"
     frame.write_page(Store(docs / "performance.json"), tmp_path)
     assert (tmp_path / "performance.md").read_text() == (docs / "performance.md").read_text()
+
+
+def test_seeds_that_are_not_routed_have_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bench of an hour does not end with one of them, but with a design that none routes."""
+    circles: set[str] = set()
+
+    def run(folder: Path, family: str, device: str, options: Sequence[str], limit: float) -> str:
+        seed = options[options.index("--seed") + 1]
+        if seed in circles:
+            raise nextpnr.Unrouted("")
+        clock = {"achieved": 100.0 + int(seed), "constraint": 300.0}
+        (folder / "report.json").write_text(json.dumps({"fmax": {"clk": clock}}))
+        return ""
+
+    monkeypatch.setattr(measure, "_nextpnr", run)
+    cells = measure.Cells(lut4=1, ff=1, ebr=0, spram=0, dsp=0, carry=0)
+    netlist = measure.Netlist(family="ice40", cells=cells, text=b"")
+    assert measure.place(netlist, seeds=range(1, 4)) == [101, 102, 103]
+    circles.add("2")
+    assert measure.place(netlist, seeds=range(1, 4)) == [101, 103]
+    circles |= {"1", "3"}
+    with pytest.raises(nextpnr.Unrouted):
+        measure.place(netlist, seeds=range(1, 4))
 
 
 def test_units_beside_the_peer() -> None:

@@ -192,6 +192,16 @@ def test_tfc_of_two_bits_on_all_images(models: Path, folds: str) -> None:
     assert report.accuracy == pytest.approx(0.9292)
 
 
+@pytest.mark.slow
+def test_tfc_unrolled_on_all_images(models: Path) -> None:
+    """Weights in logic, counts shared between rows; the best class is what takes ten clocks."""
+    folds = ((64, 784, "unrolled"), *[(64, 64, "unrolled")] * 2, (10, 64, "unrolled"))
+    plan, report = real(models, *TFC["onnx"], folds, 5000)
+    assert {unit.cycles for unit in plan.units} == {1}
+    check(plan, report, 5000)
+    assert report.accuracy is not None and report.accuracy > 0.9
+
+
 LFC = ("networks/mnist_lfc_w1a1.npz", "mnist_lfc_w1a1")
 
 
