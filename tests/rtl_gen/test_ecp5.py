@@ -14,8 +14,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from rtl_gen.accumulator import Accumulator
+from rtl_gen.cells import models as beside
 from rtl_gen.counting.ecp5 import CELLS
 from rtl_gen.counting.fabric import Fabric
+from rtl_gen.ecp5_ff import CELL
 from rtl_gen.ecp5_ram import Ecp5Ram, Ecp5Rom, initial_values
 from rtl_gen.ecp5_sum import accumulator
 from rtl_gen.mvtu import Mvtu
@@ -52,9 +54,11 @@ endmodule
 """
 
 
-def cells() -> str:
+def cells(flip_flop: str) -> str:
     """Give models of the cells, and of those that become such behind synthesis."""
-    return models("ecp5") + CELLS.replace(".COUT(1'bx)", ".COUT()")
+    ours = CELLS.replace(".COUT(1'bx)", ".COUT()")
+    assert ours.count(CELL) == 1
+    return models("ecp5") + ours.replace(CELL, flip_flop)
 
 
 def program(name: str) -> Path:
@@ -63,7 +67,15 @@ def program(name: str) -> Path:
     return found
 
 
-def simulate(unit: Any, sent: list[int], wanted: list[int], folder: Path, *, stalls: bool) -> str:
+def simulate(
+    unit: Any,
+    sent: list[int],
+    wanted: list[int],
+    folder: Path,
+    *,
+    stalls: bool,
+    flip_flop: str = CELL,
+) -> str:
     """Run a unit with one stream in and one out; give what the bench says."""
     given = {"IN": len(unit.i.payload.as_value()), "OUT": len(unit.o.payload.as_value())}
     given |= {"SENT": len(sent), "WANTED": len(wanted), "STALL": int(not stalls)}
@@ -71,7 +83,7 @@ def simulate(unit: Any, sent: list[int], wanted: list[int], folder: Path, *, sta
     for key, value in given.items():
         bench = bench.replace(f"@{key}@", str(value))
     text = verilog.convert(unit, name="dut", platform=Fabric("ecp5"), emit_src=False)
-    (folder / "all.v").write_text("\n".join([text, cells(), bench]))
+    (folder / "all.v").write_text("\n".join([text, cells(flip_flop), bench]))
     (folder / "sent.hex").write_text("".join(f"{word:x}\n" for word in [*sent, 0]))
     (folder / "wanted.hex").write_text("".join(f"{word:x}\n" for word in [*wanted, 0]))
     run_tool([program("iverilog"), "-g2012", "-o", "a.out", "all.v"], cwd=folder)
@@ -155,21 +167,31 @@ def test_units(shape: tuple[int, ...], every: int, stalls: bool, tmp_path: Path)
         assert clocks - (unit.latency + unit.cycles * 4 - unit.synapse_folds) in range(4), said
 
 
+FLIP_FLOPS = {"mapped": CELL, "model": beside(["BNNHW_FLIP_FLOP"])}
+
+
 @pytest.mark.parametrize("shape", [(16, 72, 8, 36), (8, 72, 8, 36), (8, 36, 8, 36)])
-@pytest.mark.parametrize("stalls", [False, True])
+@pytest.mark.parametrize("kind", FLIP_FLOPS)
 def test_units_whose_weights_serve_several_vectors(
-    shape: tuple[int, ...], stalls: bool, tmp_path: Path
+    shape: tuple[int, ...], kind: str, tmp_path: Path
 ) -> None:
     """Words of 288 bits: more than one flip-flop tells them when to load."""
     unit, sent, wanted = layer(*shape, every=1, hold=2, vectors=4)
     # One frame of four vectors: only its last word is marked.
     bits = (1 << shape[2]) - 1
     wanted = [*(word & bits for word in wanted[:-1]), wanted[-1]]
-    said = simulate(unit, sent, wanted, tmp_path, stalls=stalls)
+    flip_flop = FLIP_FLOPS[kind]
+    said = simulate(unit, sent, wanted, tmp_path, stalls=kind == "mapped", flip_flop=flip_flop)
     assert "WRONG" not in said and "DONE" in said, said
     # Two for a word of weights, one for the part of it that comes first, one for thresholds.
     copied = (tmp_path / "all.v").read_text().count("  BNNHW_FLIP_FLOP ")
     assert copied == 4
+
+
+def test_a_flip_flop_that_is_none_is_seen(tmp_path: Path) -> None:
+    unit, sent, wanted = layer(8, 72, 8, 36, every=1, hold=2, vectors=4)
+    wire = "module BNNHW_FLIP_FLOP(input CLK, D, output Q);\nassign Q = D;\nendmodule\n"
+    assert "WRONG" in simulate(unit, sent, wanted, tmp_path, stalls=False, flip_flop=wire)
 
 
 def test_planted_fault_is_caught(tmp_path: Path) -> None:
