@@ -35,8 +35,15 @@ endmodule
 CELLS = "\n".join([*(_cell(kind, *carries) for carries, kind in KINDS.items()), CELL])
 """Verilog of the cells: a library for synthesis, and what they become behind it."""
 
-AFTER_READ = f"read_verilog -lib {FILE}\n"
-"""Yosys commands between reading a design and synthesis."""
+AFTER_READ = rf"""read_verilog -lib {FILE}
+rename -hide w:*\[*
+"""
+"""Yosys commands between reading a design and synthesis.
+
+ABC9, which only ECP5 is mapped with, gets its nets back by name, and takes bit 0 of a wire that is
+called ``x[1]`` for bit 1 of the wire ``x``: it stops at that, or makes one net of both in silence
+(YosysHQ/yosys#4349). So no wire keeps such a name; those without it say the same.
+"""
 
 AFTER_SYNTHESIS = f"techmap -map {FILE}\n"
 """Yosys commands behind synthesis."""
