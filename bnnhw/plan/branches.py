@@ -12,7 +12,8 @@ from .bursts import Demands, may_wait, slides
 from .joints import ForkPlan, QueuePlan
 from .lead import leads
 from .parallel import TernaryPlan
-from .schedule import Schedule, schedule_of
+from .schedule import Schedule
+from .schedules import Schedules, windows_of_units
 
 __all__ = ["arrivals", "with_forks", "with_queues"]
 
@@ -74,11 +75,16 @@ class _Known:
     def _later(self, came: list[_Ints]) -> int | None:
         later = int(came[0][0] - self.came[0][0])
         for one, before in zip(came, self.came, strict=True):
-            if one is not before and not np.array_equal(one, before + later):
+            if one is not before and not _as_before(one, before, later):
                 return None
             if one is before and later:
                 return None
         return later
+
+
+def _as_before(one: _Ints, before: _Ints, later: int) -> bool:
+    # Where words do not come as before, mostly the last one does not.
+    return bool(one[-1] == before[-1] + later) and np.array_equal(one, before + later)
 
 
 def arrivals(
@@ -86,6 +92,7 @@ def arrivals(
     cycles: int,
     frames: int = _FRAMES,
     known: dict[str, _Known] | None = None,
+    schedules: Schedules | None = None,
 ) -> tuple[dict[str, tuple[_Ints, ...]], dict[str, _Ints]]:
     """Give the clocks at which every block needs its words and gives others, held up by nothing.
 
@@ -101,25 +108,36 @@ def arrivals(
     known : dict, or None
         What is known of each block, by its name, which is kept here for the next call: queues
         change the clocks of few blocks, and delay most of the others by as much for every word.
+    schedules : Schedules, or None
+        Of these blocks.
 
     Returns
     -------
     taken : dict of str to tuple of array of int
-        For each input of a block.
+        For each input of a block, but for windows and units of which `windows_of_units` tells.
     words : dict of str to array of int
+        But for these windows.
     """
     taken: dict[str, tuple[_Ints, ...]] = {}
     words: dict[str, _Ints] = {}
     known = {} if known is None else known
+    schedules = schedules or Schedules()
+    windows = windows_of_units(blocks)
+    inside = {window.name for window in windows.values()}
     for block in blocks:
+        if block.name in inside:
+            continue
+        window = windows.get(block.name)
         if not block.sources:
             spread = np.arange(block.words_in) * max(cycles, block.words_in) // block.words_in
             came = [(np.arange(frames)[:, None] * max(cycles, block.words_in) + spread).reshape(-1)]
         else:
-            came = [words[source] for source in block.sources]
+            came = [words[source] for source in (window or block).sources]
         if block.name not in known or isinstance(block, QueuePlan):
-            known[block.name] = _Known(schedule_of(block))
-        taken[block.name], words[block.name] = known[block.name].times(came, frames)
+            known[block.name] = _Known(schedules.of(block, window))
+        times, words[block.name] = known[block.name].times(came, frames)
+        if window is None:
+            taken[block.name] = times
     return taken, words
 
 
@@ -141,13 +159,14 @@ def with_queues(blocks: list[Block], cycles: int) -> list[Block]:
     """
     depths: dict[tuple[str, int], int] = {}
     known: dict[str, _Known] = {}
+    schedules = Schedules()
     frames = _FRAMES
     # What the schedules ask for is enough while nothing is held up; this is always.
-    least = leads(blocks)
+    least = leads(blocks, schedules)
     # A queue delays its branch by a clock or two, which a join behind it may see; and where words
     # wait for longer than a frame takes, more frames must come before it is as full as ever.
     for _ in range(6):
-        grown, longest = _depths(blocks, depths, cycles, frames, known)
+        grown, longest = _depths(blocks, depths, cycles, frames, known, schedules)
         grown |= {key: max(lead, grown.get(key, 0)) for key, lead in least.items()}
         enough = max(frames, _FRAMES + longest // cycles)
         if (grown, enough) == (depths, frames):
@@ -187,12 +206,13 @@ def _depths(
     cycles: int,
     frames: int,
     known: dict[str, _Known],
+    schedules: Schedules,
 ) -> tuple[dict[tuple[str, int], int], int]:
     """Give the depth of each queue, by reader and input, and the longest time that a word waits."""
     queued = _insert(blocks, present)
-    needed, words = arrivals(queued, cycles, frames, known)
+    needed, words = arrivals(queued, cycles, frames, known, schedules)
     by_name = {block.name: block for block in queued}
-    demands = Demands(queued, cycles, needed, words)
+    demands = Demands(queued, cycles, needed, words, schedules)
     found: dict[tuple[str, int], int] = {}
     longest = 0
     for block in queued:

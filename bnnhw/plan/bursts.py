@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .blocks import Block, ConverterPlan, GuardPlan, WindowPlan
 from .joints import ForkPlan, PermutePlan, QueuePlan
 from .parallel import ParallelWindowPlan, TernaryPlan
-from .schedule import schedule_of
+from .schedules import Schedules
 from .units import UnitPlan
 
 __all__ = ["Demand", "Demands", "may_wait", "slides"]
@@ -85,6 +85,8 @@ class Demands:
         Clocks of the steps that need words, for each input of a block, where nothing is held up.
     words : mapping of str to array of int
         Clocks at which words are offered, likewise.
+    schedules : Schedules
+        Of these blocks.
     """
 
     def __init__(
@@ -93,9 +95,11 @@ class Demands:
         cycles: int,
         needed: Mapping[str, tuple[_Ints, ...]],
         words: Mapping[str, _Ints],
+        schedules: Schedules,
     ) -> None:
         self._blocks = {block.name: block for block in blocks}
         self._cycles, self._needed, self._words = cycles, needed, words
+        self._schedules = schedules
         self._frames = len(words[blocks[0].name]) // blocks[0].words_out
         self._readers = {source: block for block in blocks for source in block.sources}
         self._spare = self._all_spare(blocks)
@@ -143,17 +147,16 @@ class Demands:
 
     def _late(self, block: Block, place: int) -> _Ints:
         """Give the clocks at which words must come so that no step is later than it is."""
-        schedule = schedule_of(block)
-        _, word = schedule.needs[place]
+        schedule = self._schedules.of(block)
         clocks = self._needed[block.name][place].reshape(self._frames, -1) - schedule.before
-        first = np.searchsorted(word, np.arange(schedule.words_in[place]))
+        first = schedule.readers[place]
         ends = np.full((self._frames, 1), _NEVER)
         found: _Ints = np.concatenate((clocks, ends), axis=1)[:, first].reshape(-1)
         return found
 
     def _handed_on(self, window: Block, behind: Demand) -> Demand:
         """Give what a window asks that stands still while the one that it offers is not taken."""
-        schedule = schedule_of(window)
+        schedule = self._schedules.of(window)
         steps, gives, count = schedule.steps, schedule.gives, len(schedule.gives)
         # The step behind one that gives a window waits until that has been taken. The frame's last
         # windows may leave in steps of the next frame.
@@ -184,7 +187,7 @@ class Demands:
     def _alone(self, window: Block) -> _Ints:
         """Give the clocks of a window in front of which all words lie ready."""
         ready = np.arange(self._frames * window.words_in)
-        return schedule_of(window).times([ready], self._frames)[1]
+        return self._schedules.of(window).times([ready], self._frames)[1]
 
     def _chain(self, source: str) -> list[Block]:
         """Give what stands still with a block, back to the last sliding window, in order."""
@@ -206,7 +209,7 @@ class Demands:
             if not came:
                 count = block.words_in
                 came = [(starts + np.arange(count) * pace // count).reshape(-1)]
-            words[block.name] = schedule_of(block).times(came, self._frames)[1]
+            words[block.name] = self._schedules.of(block).times(came, self._frames)[1]
         return words[chain[-1].name]
 
     def _keeps_up(self, block: Block, place: int, offered: _Ints) -> bool:
@@ -214,7 +217,7 @@ class Demands:
 
         Words are offered at these clocks, and all as much later as one of them had to wait.
         """
-        schedule = schedule_of(block)
+        schedule = self._schedules.of(block)
         came = offered
         while True:
             needed, gone = schedule.times([came], self._frames)

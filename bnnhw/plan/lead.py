@@ -9,7 +9,8 @@ import numpy.typing as npt
 from .blocks import Block, ConverterPlan, GuardPlan, WindowPlan
 from .joints import ForkPlan, PermutePlan
 from .parallel import ParallelWindowPlan, TernaryPlan
-from .schedule import Schedule, schedule_of
+from .schedule import Schedule
+from .schedules import Schedules, windows_of_units
 
 __all__ = ["leads"]
 
@@ -35,7 +36,7 @@ class _Reach:
     leaves: _Ints
 
 
-def leads(blocks: list[Block]) -> dict[tuple[str, int], int]:
+def leads(blocks: list[Block], schedules: Schedules) -> dict[tuple[str, int], int]:
     """Give the words that must fit in front of each input of a join, by its name and the input.
 
     A fork passes a word once all its copies are taken. So a join that waits for a word of one
@@ -48,13 +49,14 @@ def leads(blocks: list[Block]) -> dict[tuple[str, int], int]:
     ----------
     blocks : list of Block
         With forks, without queues; each behind the ones that it reads.
+    schedules : Schedules
+        Of these blocks.
 
     Returns
     -------
     dict of (str, int) to int
         Without inputs that need nothing but the room in the blocks in front.
     """
-    schedules: dict[str, Schedule] = {}
     gates = _gates(blocks)
     known: dict[str, dict[str, _Reach]] = {}
     found: dict[tuple[str, int], int] = {}
@@ -64,11 +66,9 @@ def leads(blocks: list[Block]) -> dict[tuple[str, int], int]:
         gate = gates[block.name]
         reaches = known.setdefault(gate, {})
         _extend(reaches, blocks[:number], gate, schedules, found)
-        if block.name not in schedules:
-            schedules[block.name] = schedule_of(block)
         before = [reaches[source] for source in block.sources]
         for place in range(len(before)):
-            lead = _lead(schedules[block.name], before, place)
+            lead = _lead(schedules.of(block), before, place)
             if lead > 0:
                 found[block.name, place] = lead
     return found
@@ -92,60 +92,75 @@ def _extend(
     reaches: dict[str, _Reach],
     blocks: list[Block],
     gate: str,
-    schedules: dict[str, Schedule],
+    schedules: Schedules,
     queued: Mapping[tuple[str, int], int],
 ) -> None:
-    """Add every block that has words from a gate alone; queues in front of joins are known."""
+    """Add every block that has words from a gate alone; queues in front of joins are known.
+
+    A window that a unit alone reads is looked at together with it, unless it is the gate itself.
+    """
+    windows = {
+        name: window for name, window in windows_of_units(blocks).items() if window.name != gate
+    }
+    inside = {window.name for window in windows.values()}
     for block in blocks:
-        if block.name in reaches:
+        if block.name in reaches or block.name in inside:
             continue
         if block.name == gate:
             every = np.arange(_FRAMES * block.words_out + 1)
             reaches[gate] = _Reach(every[1:], every)
             continue
-        if not block.sources or not all(source in reaches for source in block.sources):
+        sources = windows[block.name].sources if block.name in windows else block.sources
+        if not sources or not all(source in reaches for source in sources):
             continue
-        if block.name not in schedules:
-            schedules[block.name] = schedule_of(block)
-        schedule = schedules[block.name]
-        before = [reaches[source] for source in block.sources]
+        window = windows.get(block.name)
+        before = [reaches[source] for source in sources]
         pushed = isinstance(block, ParallelWindowPlan)
-        leaves = [
-            _leaves(block, schedule, place)[
-                np.maximum(0, one.leaves - queued.get((block.name, place), 0))
-            ]
-            for place, one in enumerate(before)
+        taken = [
+            one.leaves - queued.get((block.name, place), 0) for place, one in enumerate(before)
         ]
+        if window is not None:
+            taken = [_left_window(window, taken[0])]
+        schedule = schedules.of(block)
+        leaves = [_left(block, schedule, place, count) for place, count in enumerate(taken)]
         reaches[block.name] = _Reach(
-            _words(schedule, [one.needs for one in before], pushed),
-            np.maximum.reduce(leaves),
+            _words(schedules.of(block, window), [one.needs for one in before], pushed),
+            _latest(leaves),
         )
 
 
-def _leaves(block: Block, schedule: Schedule, place: int) -> _Ints:
-    """Give the words that must have left a block before it can take so many at an input."""
-    count = schedule.words_in[place]
+def _latest(found: list[_Ints]) -> _Ints:
+    one: _Ints = found[0] if len(found) == 1 else np.maximum.reduce(found)
+    return one
+
+
+def _left(block: Block, schedule: Schedule, place: int, taken: _Ints) -> _Ints:
+    """Give the words that must have left a block before it can take these many at an input."""
+    taken = np.maximum(0, taken)
+    if type(block) is WindowPlan:
+        return _left_window(block, taken)
     wires = isinstance(block, (GuardPlan, ForkPlan, TernaryPlan))
     wires |= isinstance(block, ConverterPlan) and block.lanes_in == block.lanes_out
     wires |= isinstance(block, PermutePlan) and not block.latency
     if wires:
-        return np.arange(_FRAMES * count + 1)
-    if type(block) is WindowPlan:
-        return _leaves_window(block)
+        return taken
+    if schedule.passes:
+        # The last one waits in a register.
+        return np.maximum(0, taken - 1)
+    at, _ = schedule.needs[place]
+    frame, word = np.divmod(np.maximum(0, taken - 1), schedule.words_in[place])
+    steps = np.append(at, schedule.steps + at[0])[schedule.readers[place][word]]
+    steps += frame * schedule.steps
     frames = np.arange(_FRAMES)[:, None] * schedule.steps
-    at, word = schedule.needs[place]
-    # A word that no step needs goes with the next one that is needed.
-    reader = np.searchsorted(word, np.arange(count))
-    steps = (np.append(at, schedule.steps + at[0])[reader] + frames).reshape(-1)
     gives = np.maximum.accumulate((schedule.gives + frames).reshape(-1))
     before = np.searchsorted(gives, steps)
     # One waits in a register, unless the step that takes the word fills it again.
-    free = np.searchsorted(gives, steps, side="right") == before
-    return np.append(0, np.maximum(0, before - free))
+    waits = np.append(gives, -1)[before] != steps
+    return np.where(taken > 0, np.maximum(0, before - waits), 0)
 
 
-def _leaves_window(block: WindowPlan) -> _Ints:
-    """Give the words that must have left a sliding window before its buffer can take so many."""
+def _left_window(block: WindowPlan, taken: _Ints) -> _Ints:
+    """Give the words that must have left a sliding window before its buffer has taken so many."""
     shape = block.shape
     y = np.arange(shape.out_height)[:, None] * shape.stride[0] - shape.padding[0]
     x = np.arange(shape.out_width) * shape.stride[1] - shape.padding[1]
@@ -153,20 +168,23 @@ def _leaves_window(block: WindowPlan) -> _Ints:
     begins = ((y * shape.width + x).reshape(-1) * shape.folds + frames).reshape(-1)
     # Words are kept from the first tap of the window at hand on.
     reach = np.maximum.accumulate(begins) + shape.depth - shape.overhang
-    windows = np.searchsorted(reach, np.arange(_FRAMES * shape.words_in + 1))
+    windows = np.searchsorted(reach, taken)
     # The last word of the window before waits in a register.
     return np.maximum(0, windows * shape.window_words - 1)
 
 
 def _words(schedule: Schedule, came: list[_Ints], pushed: bool) -> _Ints:
     """Give the reach of each word that leaves, from those of the words that come in."""
+    if schedule.passes:
+        return _latest(came)
     steps, frames = schedule.steps, _FRAMES
     given = np.zeros((frames, len(schedule.gives)), np.int64)
     own = schedule.gives % steps if pushed else np.minimum(schedule.gives, steps - 1)
-    for (at, word), count, one in zip(schedule.needs, schedule.words_in, came, strict=True):
+    for place, ((at, word), one) in enumerate(zip(schedule.needs, came, strict=True)):
+        count = schedule.words_in[place]
         running = np.maximum.accumulate(one.reshape(frames, count)[:, word].reshape(-1))
         running = np.append(0, running)
-        behind = np.searchsorted(at, own, side="right")
+        behind = np.searchsorted(at, own, side="right") if pushed else schedule.behind[-1][place]
         starts = np.arange(frames)[:, None] * len(at)
         given = np.maximum(given, running[starts + behind])
     if pushed:

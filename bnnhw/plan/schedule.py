@@ -80,7 +80,7 @@ class Schedule:
             Clocks of the steps in `needs`, for each input.
         words : array of int
         """
-        if self._passes:
+        if self.passes:
             # A word of every input at every step, and one leaves: the latest input decides.
             number = np.arange(frames * self.steps)
             came = arrivals[0] if len(arrivals) == 1 else np.maximum.reduce(arrivals)
@@ -90,21 +90,26 @@ class Schedule:
         # are needed by then, of a word's clock less its step.
         starts = np.arange(frames)[:, None] * self.steps
         late = []
-        for (at, word), count, came in zip(self.needs, self.words_in, arrivals, strict=True):
-            slack = np.full(frames * len(at) + 1, _NEVER)
-            slack[1:].reshape(frames, -1)[:] = came.reshape(frames, count)[:, word] - at
-            slack[1:].reshape(frames, -1)[:] += self.before - starts
+        for place, ((at, word), count) in enumerate(zip(self.needs, self.words_in, strict=True)):
+            slack = np.empty(frames * len(at) + 1, np.int64)
+            slack[0] = _NEVER
+            each = slack[1:].reshape(frames, -1)
+            came = arrivals[place].reshape(frames, count)
+            np.subtract(came if len(word) == count else came[:, word], at, out=each)
+            each += self.before - starts
             late.append(np.maximum.accumulate(slack, out=slack))
         own = np.minimum(self.gives, self.steps - 1)
         *taken, given = (
             self._clocks(late, starts, at, behind)
-            for at, behind in zip((*(at for at, _ in self.needs), own), self._behind, strict=True)
+            for at, behind in zip((*(at for at, _ in self.needs), own), self.behind, strict=True)
         )
-        words = given + (self.gives - own + self.after)
-        return tuple(one.reshape(-1) for one in taken), words.reshape(-1)
+        if self.gives[-1] >= self.steps:
+            given += self.gives - own
+        given += self.after
+        return tuple(one.reshape(-1) for one in taken), given.reshape(-1)
 
     @cached_property
-    def _passes(self) -> bool:
+    def passes(self) -> bool:
         """Whether every step needs the next word of each input, and gives one."""
         if any(count != self.steps for count in self.words_in):
             return False
@@ -113,27 +118,55 @@ class Schedule:
         return all(np.array_equal(part, every) for part in lists)
 
     @cached_property
-    def _behind(self) -> list[list[_Ints]]:
+    def behind(self) -> list[list[_Ints]]:
         """How many words of each input are needed by the steps in `needs`, and by those that give.
 
         The frames do not change it, and finding it takes as long as all else.
         """
         own = np.minimum(self.gives, self.steps - 1)
         return [
-            [np.searchsorted(needed, at, side="right") for needed, _ in self.needs]
+            [_up_to(needed, at) for needed, _ in self.needs]
             for at in (*(at for at, _ in self.needs), own)
         ]
 
+    @cached_property
+    def readers(self) -> tuple[_Ints, ...]:
+        """For each word of each input the place in `needs` of the step that takes it.
+
+        A word that no step needs goes with the next one that is needed, behind the last one if
+        there is none.
+        """
+        found = []
+        for (_, word), count in zip(self.needs, self.words_in, strict=True):
+            every = np.arange(count)
+            if len(word) < count:
+                needed = np.zeros(count + 1, np.int64)
+                needed[word + 1] = 1
+                every = np.cumsum(needed)[:-1]
+            found.append(every)
+        return tuple(found)
+
     def _clocks(self, late: list[_Ints], starts: _Ints, at: _Ints, behind: list[_Ints]) -> _Ints:
         """Give the clocks of some steps of all frames, shape (frames, steps)."""
-        found: _Ints = np.full((len(starts), len(at)), _NEVER)
-        for (needed, _), running, before in zip(self.needs, late, behind, strict=True):
-            for frame in range(len(found)):
+        found: _Ints = np.empty((len(starts), len(at)), np.int64)
+        for place, ((needed, _), running) in enumerate(zip(self.needs, late, strict=True)):
+            for frame, clocks in enumerate(found):
                 own = running[frame * len(needed) : (frame + 1) * len(needed) + 1]
-                found[frame] = np.maximum(found[frame], own[before])
+                # All places are within, and without a check NumPy needs no copy.
+                if place:
+                    np.maximum(clocks, own.take(behind[place], mode="clip"), out=clocks)
+                else:
+                    own.take(behind[place], mode="clip", out=clocks)
         found += starts
         found += at
         return found
+
+
+def _up_to(needed: _Ints, at: _Ints) -> _Ints:
+    """Count for each step the steps in `needed` that are not later; both ascend."""
+    if needed is at and (len(at) < 2 or (at[1:] > at[:-1]).all()):
+        return np.arange(1, len(at) + 1)
+    return np.searchsorted(needed, at, side="right")
 
 
 def _dense(
