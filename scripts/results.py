@@ -123,7 +123,7 @@ def in_zoo() -> list[Row]:
               fps=150_000, graph=zoo.mlp)  # fmt: skip
     return [sfc] + [
         Row(f"{name}, on ulx3s-85f", f"zoo{at}.json", f"images{at}.npz", "", "ulx3s-85f",
-            fps=None if "Dense" in name else 1000, seeds=5 if "18" in name else 3, graph=graph)
+            fps=None if "Dense" in name else 1000, seeds=3 if "dilated" in name else 5, graph=graph)
         for at, (name, graph) in enumerate(made.items())
     ]  # fmt: skip
 
