@@ -81,7 +81,7 @@ def test_networks_that_stood_still(
     plan = case_of("1", number).plan
     assert stands_still(plan) == ""
     assert stands_still(plan, {queue: words})
-    monkeypatch.setattr(branches, "leads", lambda blocks: {})
+    monkeypatch.setattr(branches, "leads", lambda blocks, schedules: {})
     assert stands_still(case_of("1", number).plan)
 
 
