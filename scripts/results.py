@@ -179,7 +179,7 @@ def rows(models: Path) -> list[Row]:
         Row("CNV W1A1 on ulx3s-85f", file_of("cifar10_cnv_w1a1"),
             str(models / "images" / "cifar10_lossless_eran100.npz"),
             reference("cifar10_cnv_w1a1", "cifar10_lossless_eran100"), "ulx3s-85f",
-            clock=65, folding="cnv_w1a1_ulx3s_85f_7200.toml", seeds=3),
+            clock=65, folding="cnv_w1a1_ulx3s_85f_7200.toml", seeds=5),
         Row("CNV W1A1 on ulx3s-45f", file_of("cifar10_cnv_w1a1"),
             str(models / "images" / "cifar10_lossless_eran100.npz"),
             reference("cifar10_cnv_w1a1", "cifar10_lossless_eran100"), "ulx3s-45f",
