@@ -97,11 +97,9 @@ def _extend(
 ) -> None:
     """Add every block that has words from a gate alone; queues in front of joins are known.
 
-    A window that a unit alone reads is looked at together with it, unless it is the gate itself.
+    A window that a unit alone reads is looked at together with it.
     """
-    windows = {
-        name: window for name, window in windows_of_units(blocks).items() if window.name != gate
-    }
+    windows = windows_of_units(blocks)
     inside = {window.name for window in windows.values()}
     for block in blocks:
         if block.name in reaches or block.name in inside:
@@ -110,10 +108,10 @@ def _extend(
             every = np.arange(_FRAMES * block.words_out + 1)
             reaches[gate] = _Reach(every[1:], every)
             continue
-        sources = windows[block.name].sources if block.name in windows else block.sources
+        window = windows.get(block.name)
+        sources = (window or block).sources
         if not sources or not all(source in reaches for source in sources):
             continue
-        window = windows.get(block.name)
         before = [reaches[source] for source in sources]
         pushed = isinstance(block, ParallelWindowPlan)
         taken = [

@@ -1,25 +1,30 @@
 """Units by the words of the windows in front of them: the clocks of one after the other."""
 
 import random
+from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from bnnhw.errors import UsageError
-from bnnhw.plan import QueuePlan, branches, lead, make_plan
+from bnnhw.plan import Block, QueuePlan, branches, lead, make_plan
 from bnnhw.plan.schedules import Schedules, windows_of_units
 from sim.random_graphs import random_folding, random_graph
 
 
-def test_clocks_of_a_unit_are_those_of_the_window_and_then_the_unit() -> None:
-    rng, seen, folds = np.random.default_rng(3), 0, set()
-    for seed in range(120):
+def drawn(count: int) -> Iterator[tuple[int, tuple[Block, ...]]]:
+    """Give the seeds of networks that can be planned, and their blocks."""
+    for seed in range(count):
         pick = random.Random(seed).randrange
         graph = random_graph(pick)
-        try:
-            blocks = make_plan(graph, random_folding(graph, pick)).blocks
-        except UsageError:
-            continue
+        with suppress(UsageError):
+            yield seed, make_plan(graph, random_folding(graph, pick)).blocks
+
+
+def test_clocks_of_a_unit_are_those_of_the_window_and_then_the_unit() -> None:
+    rng, seen, folds = np.random.default_rng(3), 0, set()
+    for _, blocks in drawn(120):
         schedules = Schedules()
         for name, window in windows_of_units(blocks).items():
             unit = next(block for block in blocks if block.name == name)
@@ -41,13 +46,7 @@ def test_depths_are_those_of_every_block_by_itself(monkeypatch: pytest.MonkeyPat
             monkeypatch.setattr(branches, "windows_of_units", lambda blocks: {})
             monkeypatch.setattr(lead, "windows_of_units", lambda blocks: {})
         depths: dict[tuple[int, str], int] = {}
-        for seed in range(250):
-            pick = random.Random(seed).randrange
-            graph = random_graph(pick)
-            try:
-                blocks = make_plan(graph, random_folding(graph, pick)).blocks
-            except UsageError:
-                continue
+        for seed, blocks in drawn(250):
             depths |= {(seed, b.name): b.depth for b in blocks if isinstance(b, QueuePlan)}
         found.append(depths)
     assert found[0] == found[1]
